@@ -1,0 +1,125 @@
+//! The judgement of one trial as a record, for people and machines.
+
+use serde::Serialize;
+
+use crate::handling::{Attempt, End, Handling};
+use crate::oracle::{Code, Finding, Judgement, Verdict, judge};
+use crate::scenario::{Scenario, Severity, Surface};
+use crate::served::{Served, served};
+
+/// One scenario, tried on one surface.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrialReport {
+    pub scenario: String,
+    pub surface: Surface,
+    pub severity: Severity,
+    pub verdict: Verdict,
+    /// The code of the finding that decided, if one did.
+    pub finding: Option<Code>,
+    pub findings: Vec<Finding>,
+    /// Why the trial says nothing about the client, where it does not.
+    pub reason: Option<String>,
+    pub expected: String,
+    pub observed: Observed,
+    pub timeline: Vec<Moment>,
+}
+
+/// What the client did, in numbers.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Observed {
+    pub attempts: usize,
+    pub gaps_ms: Vec<u64>,
+    pub outcome: Option<&'static str>,
+    pub elapsed_ms: u64,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Moment {
+    pub at_ms: u64,
+    pub what: String,
+}
+
+impl TrialReport {
+    /// Judges what was seen and writes it down.
+    pub fn new(scenario: &Scenario, surface: Surface, handling: &Handling) -> Self {
+        let Judgement { verdict, findings, reason } = judge(scenario, surface, handling);
+        let decided = findings.iter().find(|finding| finding.level.verdict() == verdict);
+        Self {
+            finding: decided.or_else(|| findings.first()).map(|finding| finding.code),
+            verdict,
+            findings,
+            reason,
+            observed: Observed {
+                attempts: handling.attempts.len(),
+                gaps_ms: handling.gaps_ms(),
+                outcome: handling.outcome.as_ref().map(|outcome| outcome.class.name()),
+                elapsed_ms: handling.elapsed_ms,
+            },
+            timeline: timeline(handling),
+            ..Self::blank(scenario, surface)
+        }
+    }
+
+    /// The record of a trial that did not take place.
+    pub fn skipped(scenario: &Scenario, surface: Surface, reason: &str) -> Self {
+        Self { reason: Some(reason.to_owned()), ..Self::blank(scenario, surface) }
+    }
+
+    fn blank(scenario: &Scenario, surface: Surface) -> Self {
+        Self {
+            scenario: scenario.id.clone(),
+            surface,
+            severity: scenario.severity,
+            verdict: Verdict::Skip,
+            finding: None,
+            findings: vec![],
+            reason: None,
+            expected: expected(scenario),
+            observed: Observed::default(),
+            timeline: vec![],
+        }
+    }
+}
+
+fn expected(scenario: &Scenario) -> String {
+    let outcomes: Vec<_> = scenario.expect.outcome.iter().map(|class| class.name()).collect();
+    format!("{} in {} attempts", outcomes.join(" or "), scenario.expect.attempts)
+}
+
+fn timeline(handling: &Handling) -> Vec<Moment> {
+    let attempts = handling.attempts.iter().flat_map(|attempt| {
+        let Attempt { number, connection, request, .. } = attempt;
+        let asked = format!(
+            "attempt {number} on connection {connection}: {} {}, {} bytes",
+            request.method,
+            request.target,
+            request.body.len()
+        );
+        let Served { class, .. } = served(attempt);
+        let answered = format!(
+            "attempt {number}: {} bytes sent, {class}, {}",
+            attempt.served.len(),
+            ended(attempt.end)
+        );
+        [
+            Moment { at_ms: attempt.head_ms, what: asked },
+            Moment { at_ms: attempt.end_ms, what: answered },
+        ]
+    });
+    let outcome = handling
+        .outcome
+        .as_ref()
+        .map_or_else(|| "no outcome".to_owned(), |outcome| format!("outcome {}", outcome.class));
+    attempts.chain([Moment { at_ms: handling.elapsed_ms, what: outcome }]).collect()
+}
+
+fn ended(end: End) -> &'static str {
+    match end {
+        End::Closed => "closed",
+        End::Kept => "connection kept",
+        End::Left => "the client left",
+        End::Reset => "reset",
+        End::Unended => "still open",
+    }
+}

@@ -1,0 +1,270 @@
+//! What a client was really given: HTTP/1.1 bytes on their way out, read back as an observation.
+//!
+//! The judge reads the bytes that left, not the script they came from, so a fault that missed its mark shows
+//! as what it did. The reader is as lenient as a good client may be and no more; the price is a second, small
+//! HTTP reader in the house, which no subject shares.
+
+use classify::{Class, Cut, CutKind, Headers, Observation, Reply, envelope, stream};
+
+use crate::handling::{Attempt, End};
+
+/// What the server's side of one attempt amounts to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Served {
+    pub class: Class,
+    pub truth: Truth,
+    /// The head of the reply, if it was complete, with what there was of the body.
+    pub reply: Option<Reply>,
+    /// Whether a piece of the answer's content had left before the end.
+    pub delta_delivered: bool,
+}
+
+/// What an honest client could report of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Truth {
+    /// A complete answer: nothing is missing.
+    Complete,
+    /// The API said no, in the body or in the stream.
+    Error { status: u16, error_type: Option<String>, request_id: Option<String> },
+    /// No answer, half of one, or something that is not an answer of this API.
+    NoAnswer,
+}
+
+/// Reads what one attempt was given.
+pub fn served(attempt: &Attempt) -> Served {
+    let observation = observation(&attempt.served, attempt.end);
+    let class = classify::classify(&observation);
+    let reply = match observation {
+        Observation::Reply(reply) => Some(reply),
+        Observation::Cut(cut) => cut.partial,
+        Observation::Unsendable(_) => None,
+    };
+    let truth = reply.as_ref().map_or(Truth::NoAnswer, |reply| truth(reply, class));
+    let delta_delivered =
+        reply.as_ref().is_some_and(|reply| find(&reply.body, b"\"content_block_delta\"").is_some());
+    Served { class, truth, reply, delta_delivered }
+}
+
+fn truth(reply: &Reply, class: Class) -> Truth {
+    if class.is_success() {
+        return Truth::Complete;
+    }
+    let envelope = match stream::read(&reply.body).outcome {
+        stream::Outcome::Failed(envelope) if class == Class::StreamError => Some(envelope),
+        _ => envelope::parse(&reply.body).map(envelope::Envelope::into_owned),
+    };
+    if envelope.is_none() && reply.status < 400 {
+        return Truth::NoAnswer;
+    }
+    let envelope = envelope.unwrap_or_default();
+    let request_id = reply.headers.get("request-id").map(str::to_owned);
+    Truth::Error {
+        status: reply.status,
+        error_type: envelope.error_type.map(String::from),
+        request_id: request_id.or_else(|| envelope.request_id.map(String::from)),
+    }
+}
+
+/// The reply in these bytes, given how the connection ended.
+pub fn observation(bytes: &[u8], end: End) -> Observation {
+    let Some((head, body)) = final_head(bytes) else {
+        return Observation::Cut(Cut { kind: cut_kind(end), partial: None });
+    };
+    let Some((status, headers)) = read_head(head) else {
+        return Observation::Cut(Cut { kind: CutKind::BadFraming, partial: None });
+    };
+    let (body, state) = read_body(body, framing(status, &headers));
+    let reply = Reply { status, headers, body: body.into() };
+    match state {
+        BodyState::Whole => Observation::Reply(reply),
+        BodyState::UntilClose if end == End::Closed => Observation::Reply(reply),
+        BodyState::Bad => Observation::Cut(Cut { kind: CutKind::BadFraming, partial: Some(reply) }),
+        BodyState::Short | BodyState::UntilClose => {
+            Observation::Cut(Cut { kind: cut_kind(end), partial: Some(reply) })
+        }
+    }
+}
+
+/// Whether these bytes are one whole reply that says where it ends and does not announce a close.
+pub fn keeps_connection(bytes: &[u8]) -> bool {
+    let Some((head, body)) = final_head(bytes) else { return false };
+    let Some((status, headers)) = read_head(head) else { return false };
+    let closes =
+        headers.all("connection").any(|value| value.to_ascii_lowercase().contains("close"));
+    !closes
+        && head.starts_with(b"HTTP/1.1")
+        && matches!(read_body(body, framing(status, &headers)).1, BodyState::Whole)
+}
+
+/// The data of a chunked body so far, and whether it came to its end.
+pub fn dechunk(mut rest: &[u8]) -> (Vec<u8>, BodyState) {
+    let mut data = vec![];
+    loop {
+        let Some(line_end) = find(rest, b"\r\n") else { return (data, BodyState::Short) };
+        let size = &rest[..line_end];
+        let size = size.split(|&byte| byte == b';').next().unwrap_or_default();
+        let parsed = std::str::from_utf8(size)
+            .ok()
+            .and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        let Some(size) = parsed else { return (data, BodyState::Bad) };
+        rest = &rest[line_end + 2..];
+        if size == 0 {
+            // Trailers are lines, and the last line is empty.
+            let ended = rest.starts_with(b"\r\n") || find(rest, b"\r\n\r\n").is_some();
+            return (data, if ended { BodyState::Whole } else { BodyState::Short });
+        }
+        data.extend_from_slice(&rest[..size.min(rest.len())]);
+        if rest.len() < size.saturating_add(2) {
+            return (data, BodyState::Short);
+        }
+        if !rest[size..].starts_with(b"\r\n") {
+            return (data, BodyState::Bad);
+        }
+        rest = &rest[size + 2..];
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BodyState {
+    /// The framing contradicts itself.
+    Bad,
+    Short,
+    /// Only the end of the connection can say that it is whole.
+    UntilClose,
+    Whole,
+}
+
+#[derive(Clone, Copy)]
+enum Framing {
+    Chunked,
+    Length(usize),
+    UntilClose,
+}
+
+/// The head of the final answer, past any interim ones, and what follows it.
+fn final_head(mut bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    loop {
+        let end = find(bytes, b"\r\n\r\n")? + 4;
+        let (head, rest) = bytes.split_at(end);
+        if !head.starts_with(b"HTTP/1.1 1") {
+            return Some((head, rest));
+        }
+        bytes = rest;
+    }
+}
+
+fn read_head(head: &[u8]) -> Option<(u16, Headers)> {
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.split("\r\n");
+    let status_line = lines.next()?;
+    let (version, rest) = status_line.split_once(' ')?;
+    let status = rest.get(..3)?.parse().ok()?;
+    if !version.starts_with("HTTP/1.") {
+        return None;
+    }
+    let mut headers = Headers::default();
+    for line in lines.filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':')?;
+        headers.push(name.to_owned(), value.trim().to_owned());
+    }
+    Some((status, headers))
+}
+
+fn framing(status: u16, headers: &Headers) -> Framing {
+    let chunked =
+        headers.all("transfer-encoding").any(|value| value.eq_ignore_ascii_case("chunked"));
+    match headers.get("content-length").and_then(|length| length.parse().ok()) {
+        _ if status == 204 || status == 304 => Framing::Length(0),
+        _ if chunked => Framing::Chunked,
+        Some(length) => Framing::Length(length),
+        None => Framing::UntilClose,
+    }
+}
+
+fn read_body(rest: &[u8], framing: Framing) -> (Vec<u8>, BodyState) {
+    match framing {
+        Framing::Chunked => dechunk(rest),
+        Framing::Length(length) if rest.len() < length => (rest.to_vec(), BodyState::Short),
+        Framing::Length(length) => (rest[..length].to_vec(), BodyState::Whole),
+        Framing::UntilClose => (rest.to_vec(), BodyState::UntilClose),
+    }
+}
+
+fn cut_kind(end: End) -> CutKind {
+    match end {
+        End::Closed => CutKind::Closed,
+        End::Reset => CutKind::Reset,
+        // Whoever leaves before the end has stopped waiting for it.
+        End::Kept | End::Left | End::Unended => CutKind::TimedOut,
+    }
+}
+
+fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
+    bytes.windows(pattern.len()).position(|window| window == pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &str, end: End, status: u16, cut: Option<CutKind>, body: &str) {
+        let found = observation(bytes.as_bytes(), end);
+        let (kind, reply) = match found {
+            Observation::Reply(reply) => (None, reply),
+            Observation::Cut(cut) => (Some(cut.kind), cut.partial.unwrap_or_default()),
+            Observation::Unsendable(text) => panic!("{text}"),
+        };
+        assert_eq!((reply.status, kind, &*reply.body), (status, cut, body.as_bytes()), "{bytes}");
+    }
+
+    #[test]
+    fn replies_are_read_by_their_framing() {
+        let closed = Some(CutKind::Closed);
+        check("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", End::Kept, 200, None, "{}");
+        check("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", End::Closed, 200, closed, "{}");
+        check(
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}",
+            End::Reset,
+            200,
+            Some(CutKind::Reset),
+            "{}",
+        );
+        check(
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}",
+            End::Left,
+            200,
+            Some(CutKind::TimedOut),
+            "{}",
+        );
+        check("HTTP/1.1 200 OK\r\n\r\n{}", End::Closed, 200, None, "{}");
+        check("HTTP/1.1 200 OK\r\n\r\n{}", End::Reset, 200, Some(CutKind::Reset), "{}");
+        check(
+            "HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 529 \r\ncontent-length: 0\r\n\r\n",
+            End::Kept,
+            529,
+            None,
+            "",
+        );
+        check("HTTP/1.1 20", End::Closed, 0, closed, "");
+        check("HTTP/1.1 2x0\r\n\r\n", End::Closed, 0, Some(CutKind::BadFraming), "");
+        let chunked =
+            |rest: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{rest}");
+        check(&chunked("2;x=y\r\n{}\r\n0\r\n\r\n"), End::Kept, 200, None, "{}");
+        check(&chunked("2\r\n{}\r\n0\r\na: b\r\n\r\n"), End::Kept, 200, None, "{}");
+        check(&chunked("2\r\n{}\r\n"), End::Closed, 200, closed, "{}");
+        check(&chunked("4\r\n{}"), End::Closed, 200, closed, "{}");
+        check(&chunked("ZZ\r\n{}"), End::Closed, 200, Some(CutKind::BadFraming), "");
+        check(&chunked("ffffffffffffffff\r\n{}"), End::Closed, 200, closed, "{}");
+    }
+
+    #[test]
+    fn a_connection_is_kept_only_after_a_whole_reply() {
+        assert!(keeps_connection(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
+        assert!(!keeps_connection(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}"));
+        assert!(!keeps_connection(
+            b"HTTP/1.1 200 OK\r\nConnection: Close\r\ncontent-length: 2\r\n\r\n{}"
+        ));
+        assert!(!keeps_connection(b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
+        assert!(!keeps_connection(b"HTTP/1.1 200 OK\r\n\r\n{}"));
+    }
+}

@@ -1,0 +1,329 @@
+//! The cases of a run, one after the other: witnesses, mutants, breaches of the rules, valid draws.
+//!
+//! Lazy, so that fifty thousand cases need no more memory than five thousand. Mutants are named by their place in
+//! the schema and made from the first draws that have that place, so a new field of the spec adds cases and
+//! leaves the ids of the others alone; only the ids of valid draws, being hashes of what was drawn, may change.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use arbitrary::Unstructured;
+use classify::{Headers, Request};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::case::{Case, CaseId, Mutation, Origin, Permitted, Traits};
+use crate::generate::{Draw, generate};
+use crate::mutate::{self, Enumerate, FAMILIES, Family, HEAVY_BYTES_MIN, Mutant};
+use crate::rules;
+use crate::site;
+use crate::spec::{Contract, Edition, Operation};
+use crate::version::{OperationId, Version};
+use crate::witness::Witness;
+
+/// What to make. Written out at the call: each of these changes the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    /// Stop after so many; beyond the usual number more valid draws are added.
+    pub cases_max: Option<usize>,
+    /// Also bodies that a usual run spares the machine (256 MB batches).
+    pub heavy: bool,
+}
+
+/// Bytes a draw may use: the longest conversations use about a quarter of it.
+const DRAW_BYTES: usize = 2048;
+/// After so many draws without a place not seen before, all places are taken to be seen.
+const DRAWS_WITHOUT_NEWS_MAX: usize = 1000;
+/// Draws that the rules may break. Most rules need no more than one; some wait for a tool call or an image.
+const BASES_PER_RULE: usize = 48;
+/// A body that is sent by heavy runs only: the limit of a batch.
+const HEAVY_RUN_BYTES_MIN: u64 = 64 << 20;
+/// A body that a usual run sends under the newest version only: the limits are the same in all versions, and the
+/// heavy bytes of a usual run stay under 200 MB.
+const NEWEST_ONLY_BYTES_MIN: u64 = 8 << 20;
+
+/// All cases, lazily, each id once.
+pub fn cases<'c>(contract: &'c Contract, witnesses: &'c [Witness], plan: Plan) -> impl Iterator<Item = Case> + 'c {
+    let operations =
+        contract.editions.iter().flat_map(|edition| edition.operations.iter().map(move |operation| (edition, operation)));
+    let usual = operations.flat_map(move |(edition, operation)| {
+        let maker = Maker { contract, edition, operation, plan };
+        let of_operation = witnesses.iter().filter(move |witness| witness.operation == operation.id.name());
+        of_operation
+            .flat_map(move |witness| witness.cases(contract))
+            .filter(move |case| case.version == edition.version)
+            .chain(maker.mutants())
+            .chain(maker.breaches())
+            .chain(maker.valid(valid_count(operation.id), 0))
+    });
+    let newest = &contract.editions[contract.editions.len() - 1];
+    let create = newest.operation(OperationId::MessagesCreate);
+    let more = Maker { contract, edition: newest, operation: create, plan }.valid(usize::MAX, EXTRA_STREAM);
+    let mut seen = BTreeSet::new();
+    let mut heavy = BTreeSet::new();
+    usual
+        .chain(more.take(plan.cases_max.unwrap_or(0)))
+        .filter(move |case| spared(case, plan, &mut heavy))
+        .filter(move |case| seen.insert(short_hash(case.id.0.as_bytes())))
+        .take(plan.cases_max.unwrap_or(usize::MAX))
+}
+
+/// A valid request expected to be refused: it must be reported, or nothing that is not reported means anything.
+pub fn canary(contract: &Contract) -> Case {
+    let edition = &contract.editions[contract.editions.len() - 1];
+    let operation = edition.operation(OperationId::MessagesCreate);
+    let draw = generate(contract, edition, operation, &mut Unstructured::new(&[]));
+    Case {
+        id: CaseId(format!("{}/{}/canary", edition.version, operation.id)),
+        version: edition.version,
+        operation: operation.id,
+        origin: Origin::Canary,
+        traits: draw.traits,
+        request: draw.request,
+    }
+}
+
+/// At most one heavy body for each rule and version, and the heaviest only in a heavy run.
+fn spared(case: &Case, plan: Plan, heavy: &mut BTreeSet<(Version, &'static str, String)>) -> bool {
+    let bytes = case.request.body.len();
+    if bytes < HEAVY_BYTES_MIN {
+        return true;
+    }
+    let newest = Version::ALL[Version::ALL.len() - 1];
+    let bytes_max = if case.version == newest { HEAVY_RUN_BYTES_MIN } else { NEWEST_ONLY_BYTES_MIN };
+    (plan.heavy || bytes < bytes_max)
+        && heavy.insert((case.version, case.origin.name(), format!("{}{}", case.origin.rule(), is_mended(case))))
+}
+
+fn is_mended(case: &Case) -> bool {
+    matches!(case.origin, Origin::Witness { mended: true, .. })
+}
+
+/// Valid draws of a usual run: many where there is much to draw.
+fn valid_count(operation: OperationId) -> usize {
+    match operation {
+        OperationId::MessagesCreate => 600,
+        OperationId::MessagesCountTokens => 200,
+        OperationId::BatchesCreate => 120,
+        OperationId::BatchesList | OperationId::ModelsList => 40,
+        OperationId::ModelsGet => 24,
+        OperationId::BatchesGet | OperationId::BatchesCancel | OperationId::BatchesDelete | OperationId::BatchesResults => 8,
+    }
+}
+
+/// Keeps the bytes of different purposes apart.
+const BASE_STREAM: u64 = 0x6261_7365;
+const EXTRA_STREAM: u64 = 0x6578_7472;
+
+/// Makes the cases of one operation under one version.
+#[derive(Clone, Copy)]
+struct Maker<'c> {
+    contract: &'c Contract,
+    edition: &'c Edition,
+    operation: &'c Operation,
+    plan: Plan,
+}
+
+impl<'c> Maker<'c> {
+    fn draw(self, stream: u64, index: u64) -> Draw {
+        let place = (self.edition.version as u64) << 8 | self.operation.id as u64;
+        let bytes = seeded_bytes(self.plan.seed ^ stream.rotate_left(32) ^ place.rotate_left(48), index);
+        generate(self.contract, self.edition, self.operation, &mut Unstructured::new(&bytes))
+    }
+
+    fn valid(self, count: usize, stream: u64) -> impl Iterator<Item = Case> + 'c {
+        (0..count as u64).map(move |index| {
+            let Draw { request, traits } = self.draw(stream, index);
+            let id = format!("{}/{}/valid/{}", self.edition.version, self.operation.id, request_hash(&request));
+            self.case(id, Origin::Valid, traits, request)
+        })
+    }
+
+    /// Every family: once on the smallest request, or at each place that the draws come to.
+    fn mutants(self) -> impl Iterator<Item = Case> + 'c {
+        let smallest = generate(self.contract, self.edition, self.operation, &mut Unstructured::new(&[]));
+        let whole = FAMILIES
+            .iter()
+            .filter(|family| matches!(family.enumerate, Enumerate::Requests(_)))
+            .flat_map(move |family| self.of_family(family, &smallest));
+        let places = Places { maker: self, seen: BTreeSet::new(), next: 0, without_news: 0, ready: VecDeque::new() };
+        whole.chain(self.operation.request.is_some().then_some(places).into_iter().flatten())
+    }
+
+    fn of_family(self, family: &'static Family, draw: &Draw) -> Vec<Case> {
+        let body = body_of(&draw.request);
+        let mutants = family.mutants(&self.base(draw, &body));
+        mutants.into_iter().map(|mutant| self.mutated(family.name, mutant, &draw.traits)).collect()
+    }
+
+    fn base<'a>(self, draw: &'a Draw, body: &'a Value) -> mutate::Base<'a>
+    where
+        'c: 'a,
+    {
+        mutate::Base {
+            edition: self.edition,
+            operation: self.operation,
+            models: &self.contract.models,
+            request: &draw.request,
+            body,
+            traits: &draw.traits,
+            heavy: self.plan.heavy,
+        }
+    }
+
+    fn mutated(self, family: &'static str, mutant: Mutant, traits: &Traits) -> Case {
+        let Mutant { rule, at, request, answers } = mutant;
+        let id = format!("{}/{}/mut/{rule}/{at}", self.edition.version, self.operation.id);
+        let origin = Origin::Mutated(Mutation { family, rule, at, answers });
+        self.case(id.trim_end_matches('/').to_owned(), origin, traits.clone(), request)
+    }
+
+    /// Each semantic rule of the operation, broken at each place it knows.
+    fn breaches(self) -> impl Iterator<Item = Case> + 'c {
+        let (version, operation) = (self.edition.version, self.operation.id);
+        let rules = rules::all().filter(move |rule| rule.versions.contains(&version) && rule.operations.contains(&operation));
+        let bases: Vec<(Draw, Value)> = (0..BASES_PER_RULE as u64)
+            .map(|index| {
+                let draw = self.draw(BASE_STREAM, index);
+                let body = body_of(&draw.request);
+                (draw, body)
+            })
+            .collect();
+        rules.flat_map(move |rule| self.breaches_of(rule, &bases))
+    }
+
+    fn breaches_of(self, rule: &'static rules::Rule, bases: &[(Draw, Value)]) -> Vec<Case> {
+        let mut cases: Vec<Case> = Vec::new();
+        let mut places = BTreeSet::new();
+        for (draw, body) in bases {
+            let model = body.get("model").and_then(Value::as_str).and_then(|name| self.contract.models.find(name));
+            let base = rules::Base {
+                version: self.edition.version,
+                operation: self.operation.id,
+                request: &draw.request,
+                body,
+                model,
+                models: &self.contract.models,
+            };
+            let mut breaches = Vec::new();
+            (rule.breaches)(&base, &mut breaches);
+            for breach in breaches {
+                if places.insert(breach.at) {
+                    let mutant =
+                        Mutant { rule: rule.id, at: breach.at.into(), request: breach.request, answers: permitted(rule) };
+                    cases.push(self.mutated("rule", mutant, &draw.traits));
+                }
+            }
+        }
+        cases
+    }
+
+    fn case(self, id: String, origin: Origin, traits: Traits, request: Request) -> Case {
+        Case { id: CaseId(id), version: self.edition.version, operation: self.operation.id, origin, traits, request }
+    }
+}
+
+fn permitted(rule: &rules::Rule) -> Permitted {
+    match rule.uncertain {
+        Some(uncertain) => Permitted::Uncertain { classes: uncertain.classes, question: uncertain.question },
+        None => Permitted::Exactly {
+            status: rule.answer.status,
+            error_type: rule.answer.error_type,
+            error_code: rule.answer.error_code,
+        },
+    }
+}
+
+/// Draws until no new place turns up, and breaks each new place in every way.
+struct Places<'c> {
+    maker: Maker<'c>,
+    /// Places seen: path and schema, and the branch if it is a union.
+    seen: BTreeSet<(String, u64)>,
+    next: u64,
+    without_news: usize,
+    ready: VecDeque<Case>,
+}
+
+impl Iterator for Places<'_> {
+    type Item = Case;
+
+    fn next(&mut self) -> Option<Case> {
+        while self.ready.is_empty() && self.without_news < DRAWS_WITHOUT_NEWS_MAX {
+            self.break_next_draw();
+        }
+        self.ready.pop_front()
+    }
+}
+
+impl Places<'_> {
+    fn break_next_draw(&mut self) {
+        let maker = self.maker;
+        let draw = maker.draw(BASE_STREAM, self.next);
+        self.next += 1;
+        let Some(schema) = maker.operation.request else { return self.without_news += 1 };
+        let body = body_of(&draw.request);
+        let base = maker.base(&draw, &body);
+        let (seen, ready) = (&mut self.seen, &mut self.ready);
+        let before = ready.len();
+        site::walk(&maker.edition.schemas, schema, &body, &mut |site| {
+            let branch = site.union.map_or(0, |(_, branch)| 1 + branch.schema.index());
+            if !is_wanted(maker.operation.id, site.path)
+                || !seen.insert((site.path.to_owned(), site.schema.index() << 32 | branch))
+            {
+                return;
+            }
+            for family in FAMILIES {
+                let Enumerate::Sites(enumerate) = family.enumerate else { continue };
+                let mut mutants = Vec::new();
+                enumerate(&base, site, &mut mutants);
+                ready.extend(mutants.into_iter().map(|mutant| maker.mutated(family.name, mutant, &draw.traits)));
+            }
+        });
+        self.without_news = if ready.len() > before { 0 } else { self.without_news + 1 };
+    }
+}
+
+/// Deep places of `messages.create` recur in the operations that share its schema: there, a sample is enough.
+fn is_wanted(operation: OperationId, path: &str) -> bool {
+    let (depth, sample) = match operation {
+        OperationId::MessagesCountTokens => (2, 4),
+        OperationId::BatchesCreate => (3, 12),
+        _ => return true,
+    };
+    path.split('/').count() <= depth || short_hash(path.as_bytes()).is_multiple_of(sample)
+}
+
+fn body_of(request: &Request) -> Value {
+    serde_json::from_slice(&request.body.to_bytes()).unwrap_or(Value::Null)
+}
+
+fn request_hash(request: &Request) -> String {
+    let Headers(headers) = &request.headers;
+    let mut hasher = Sha256::new();
+    hasher.update(request.target.as_bytes());
+    for (name, value) in headers {
+        hasher.update(name.as_bytes());
+        hasher.update(value.as_bytes());
+    }
+    hasher.update(request.body.to_bytes());
+    hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn short_hash(bytes: &[u8]) -> u64 {
+    let digest = Sha256::digest(bytes);
+    digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+}
+
+/// The bytes of one draw: SplitMix64, because it is the same ten lines in every language and for ever.
+fn seeded_bytes(seed: u64, index: u64) -> [u8; DRAW_BYTES] {
+    let mut state = seed ^ index.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    let mut bytes = [0; DRAW_BYTES];
+    for chunk in bytes.chunks_exact_mut(8) {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes());
+    }
+    bytes
+}

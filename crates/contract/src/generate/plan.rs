@@ -1,0 +1,245 @@
+//! Decides, before anything is written, all that binds distant parts of a message request.
+
+use crate::models::{Fast, Model, Sampling, Settled};
+use crate::schema::{Kind, SchemaId};
+use crate::version::{OperationId, Version};
+
+use super::{Generator, prose, tools};
+
+/// The decisions of one message request.
+#[derive(Default)]
+pub(super) struct Plan<'c> {
+    pub(super) model: Option<&'c Model>,
+    /// The form of `thinking`; empty for none.
+    pub(super) thinking: &'c str,
+    pub(super) budget_tokens: i64,
+    pub(super) max_tokens: i64,
+    pub(super) tools: Vec<Tool>,
+    /// The form of `tool_choice`; empty for none.
+    pub(super) tool_choice: &'static str,
+    pub(super) stream: bool,
+    pub(super) effort: Option<&'c str>,
+    pub(super) format: Option<&'static str>,
+    pub(super) citations: bool,
+    /// Sampling parameters to write.
+    pub(super) temperature: bool,
+    pub(super) top_p: bool,
+    pub(super) top_k: bool,
+    /// Cache breakpoints left.
+    pub(super) breakpoints: u8,
+    /// Top-level `cache_control`.
+    pub(super) automatic: bool,
+    /// `ttl` of breakpoints in tools and system, and of those in messages: never a longer one after a shorter.
+    pub(super) ttl: (&'static str, &'static str),
+    /// Messages, without those of the role system.
+    pub(super) turns: u16,
+    /// Whether the last message is the assistant's.
+    pub(super) prefill: bool,
+    pub(super) geo: bool,
+    pub(super) fast: bool,
+}
+
+/// A tool to offer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tool {
+    pub(super) kind: ToolKind,
+    /// Its branch of the tool union.
+    pub(super) schema: SchemaId,
+    /// Tells two tools of one template apart.
+    pub(super) suffix: usize,
+    pub(super) deferred: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum ToolKind {
+    Bash,
+    Browser,
+    CodeExecution,
+    Computer,
+    Custom(usize),
+    Editor,
+    Memory,
+    Search { regex: bool },
+    WebFetch,
+    WebSearch,
+}
+
+impl ToolKind {
+    /// The kind of a tool's `type`.
+    fn of(tag: &str) -> Self {
+        const PREFIXES: [(&str, ToolKind); 8] = [
+            ("bash_", ToolKind::Bash),
+            ("browser_", ToolKind::Browser),
+            ("code_execution_", ToolKind::CodeExecution),
+            ("computer_", ToolKind::Computer),
+            ("memory_", ToolKind::Memory),
+            ("text_editor_", ToolKind::Editor),
+            ("web_fetch_", ToolKind::WebFetch),
+            ("web_search_", ToolKind::WebSearch),
+        ];
+        let known = PREFIXES.into_iter().find(|(prefix, _)| tag.starts_with(prefix)).map(|(_, kind)| kind);
+        known.unwrap_or(match tag.starts_with("tool_search") {
+            true => Self::Search { regex: tag.contains("regex") },
+            false => Self::Custom(0),
+        })
+    }
+
+    /// Whether the caller runs it, so that a call of it is answered by the next user turn.
+    pub(super) fn is_client(self) -> bool {
+        matches!(self, Self::Bash | Self::Browser | Self::Computer | Self::Custom(_) | Self::Editor | Self::Memory)
+    }
+
+    pub(super) fn is_toolset(self) -> bool {
+        matches!(self, Self::Browser | Self::Computer)
+    }
+}
+
+/// Enough for pairs of tools to meet, few enough that a body stays one a person would send.
+const TOOLS_MAX: usize = 5;
+/// What a caller may set, at most, in one request.
+const BREAKPOINTS_MAX: u8 = 4;
+
+impl<'c> Generator<'c, '_, '_> {
+    pub(super) fn make_plan(&mut self) -> Plan<'c> {
+        let model = self.draw_model();
+        let mut plan = Plan { model: Some(model), ..Plan::default() };
+        let batch = self.operation == OperationId::BatchesCreate;
+        let counts = self.operation == OperationId::MessagesCountTokens;
+
+        plan.turns = 1 + 2 * *self.source.pick(&[0, 0, 1, 1, 1, 2, 2, 3]);
+        plan.thinking = self.draw_thinking(model);
+        plan.stream = !batch && !counts && self.source.chance(80);
+        if self.source.chance(136) {
+            plan.tools = self.draw_tools();
+        }
+        plan.tool_choice = self.draw_tool_choice(model, &plan);
+        plan.format = self.source.chance(24).then(|| *self.source.pick(tools::FORMATS));
+        plan.citations = plan.format.is_none() && self.source.chance(64);
+        plan.effort = self.draw_effort(model, plan.thinking);
+        self.draw_sampling(model, &mut plan);
+        self.draw_caching(&mut plan);
+        plan.prefill = model.prefill && is_off(model, plan.thinking) && plan.format.is_none() && self.source.chance(48);
+        plan.geo = model.inference_geo && self.source.chance(24);
+        plan.fast = matches!(model.fast, Fast::Ignored) && self.source.chance(64);
+        self.draw_max_tokens(model, &mut plan, batch);
+        plan
+    }
+
+    fn draw_model(&mut self) -> &'c Model {
+        let gone = |model: &Model| model.retires_at.as_deref().is_some_and(|date| date <= self.today);
+        let mut model = self.source.pick(&self.models.current);
+        if gone(model) {
+            model = &self.models.current[0];
+        }
+        model
+    }
+
+    fn draw_thinking(&mut self, model: &'c Model) -> &'c str {
+        match self.source.below(model.thinking.len() + 2) {
+            0 | 1 => "",
+            form => &model.thinking[form - 2],
+        }
+    }
+
+    fn draw_tools(&mut self) -> Vec<Tool> {
+        let Some(Kind::Union(union)) =
+            self.edition.component("ToolUnion").map(|id| &self.edition.schemas.resolved(id).kind)
+        else {
+            return Vec::new();
+        };
+        let count = 1 + self.source.below(TOOLS_MAX);
+        let mut planned: Vec<Tool> = Vec::with_capacity(count);
+        for suffix in 0..count {
+            // Half of the tools are the caller's own, as in practice.
+            let branch = if self.source.chance(128) { self.source.pick(&union.branches) } else { &union.branches[0] };
+            let mut kind = ToolKind::of(branch.tags.first().map_or("", String::as_str));
+            if let ToolKind::Custom(template) = &mut kind {
+                *template = self.source.below(tools::TEMPLATES.len());
+            } else if planned.iter().any(|tool| tool.kind == kind) {
+                continue;
+            }
+            planned.push(Tool { kind, schema: branch.schema, suffix, deferred: false });
+        }
+        self.defer(&mut planned);
+        planned
+    }
+
+    /// Defers some tools, if a search tool is there to find them: it is never deferred itself.
+    fn defer(&mut self, planned: &mut [Tool]) {
+        if planned.iter().any(|tool| matches!(tool.kind, ToolKind::Search { .. })) {
+            for tool in planned.iter_mut().filter(|tool| matches!(tool.kind, ToolKind::Custom(_))) {
+                tool.deferred = self.source.chance(128);
+            }
+        }
+    }
+
+    fn draw_tool_choice(&mut self, model: &Model, plan: &Plan<'_>) -> &'static str {
+        if plan.tools.is_empty() || !self.source.chance(96) {
+            return "";
+        }
+        let named = plan.tools.iter().any(|tool| !tool.kind.is_toolset());
+        let forced = model.forced_tool_choice == Settled::Yes && is_off(model, plan.thinking) && named;
+        let choices: &[&str] = if forced { &["auto", "none", "any", "tool"] } else { &["auto", "none"] };
+        *self.source.pick(choices)
+    }
+
+    fn draw_effort(&mut self, model: &'c Model, thinking: &str) -> Option<&'c str> {
+        if model.effort.is_empty() || !self.source.chance(80) {
+            return None;
+        }
+        let level = self.source.pick(&model.effort).as_str();
+        // Switched off, thinking takes no more than high effort with some models.
+        (thinking != "disabled" || !matches!(level, "max" | "xhigh")).then_some(level)
+    }
+
+    fn draw_sampling(&mut self, model: &Model, plan: &mut Plan<'_>) {
+        if self.edition.version != Version::V2023_06_01 || model.sampling == Sampling::Deprecated {
+            return;
+        }
+        if !is_off(model, plan.thinking) {
+            return;
+        }
+        plan.temperature = self.source.chance(64);
+        plan.top_p = self.source.chance(40) && (model.sampling == Sampling::Free || !plan.temperature);
+        plan.top_k = self.source.chance(40);
+    }
+
+    fn draw_caching(&mut self, plan: &mut Plan<'_>) {
+        plan.automatic = self.source.chance(32);
+        let most = BREAKPOINTS_MAX - u8::from(plan.automatic);
+        plan.breakpoints = self.source.below(usize::from(most) + 1) as u8;
+        plan.ttl = *self.source.pick(&[("", ""), ("5m", "5m"), ("1h", "5m"), ("1h", "1h"), ("1h", "")]);
+    }
+
+    fn draw_max_tokens(&mut self, model: &Model, plan: &mut Plan<'_>, batch: bool) {
+        let most = i64::try_from(model.output_tokens_max).unwrap_or(i64::MAX);
+        let usual = [16, 64, 256, 1024, 1, 4096, 8192, 16_000];
+        plan.max_tokens = *self.source.pick(&usual);
+        if plan.thinking == "enabled" {
+            plan.budget_tokens = self.source.between(1024, 8000);
+            plan.max_tokens += plan.budget_tokens;
+        } else if self.source.chance(8) {
+            plan.max_tokens = most;
+        } else if self.source.chance(10) && !batch && zero_allowed(model, plan) {
+            plan.max_tokens = 0;
+        }
+    }
+
+    pub(super) fn ttl(&self) -> &'static str {
+        if matches!(self.scope, super::Scope::Tools | super::Scope::System) { self.plan.ttl.0 } else { self.plan.ttl.1 }
+    }
+
+    pub(super) fn thought(&mut self) -> &'static str {
+        *self.source.pick(prose::THOUGHTS)
+    }
+}
+
+/// Whether the model does not think: what sampling, prefill and forced calls need.
+fn is_off(model: &Model, thinking: &str) -> bool {
+    thinking == "disabled" || (thinking.is_empty() && model.thinking_default == "off")
+}
+
+/// `max_tokens: 0` only fills the prompt cache, so nothing may ask for output.
+fn zero_allowed(model: &Model, plan: &Plan<'_>) -> bool {
+    !plan.stream && is_off(model, plan.thinking) && plan.format.is_none() && !matches!(plan.tool_choice, "any" | "tool")
+}

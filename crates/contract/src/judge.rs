@@ -1,0 +1,201 @@
+//! Compares what came back with what was permitted. Pure: last month's journal can be judged again.
+
+use std::borrow::Cow;
+
+use classify::{Class, Observation, classify, envelope};
+
+use crate::case::{Case, CaseId, Origin};
+use crate::expect::{Expectation, expect};
+use crate::response;
+use crate::spec::Contract;
+use crate::version::{OperationId, Version};
+
+/// What the comparison says.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Verdict {
+    /// The answer is one of those the contract permits.
+    Agree,
+    /// It is not.
+    Drift,
+    /// It is not, and an exception says why that is accepted.
+    Excused,
+    /// Nothing can be concluded.
+    Inconclusive,
+}
+
+impl Verdict {
+    pub const ALL: [Self; 4] = [Self::Agree, Self::Drift, Self::Excused, Self::Inconclusive];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agree => "agree",
+            Self::Drift => "drift",
+            Self::Excused => "excused",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// Whose fault a finding is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Blame {
+    Harness,
+    Target,
+}
+
+impl Blame {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Harness => "harness",
+            Self::Target => "target",
+        }
+    }
+}
+
+/// One thing wrong with an answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// Stable kebab-case code.
+    pub rule: &'static str,
+    /// JSON pointer into the answer, where it has one.
+    pub pointer: String,
+    pub blame: Blame,
+    /// What was seen, in a line.
+    pub trace: Cow<'static, str>,
+}
+
+impl Finding {
+    pub fn new(
+        rule: &'static str,
+        pointer: impl Into<String>,
+        blame: Blame,
+        trace: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { rule, pointer: pointer.into(), blame, trace: trace.into() }
+    }
+}
+
+/// One judged case, without its bodies: small enough to keep for every case of a run.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub id: CaseId,
+    pub version: Version,
+    pub operation: OperationId,
+    pub origin: &'static str,
+    /// `required` or `rule` for mutations, the origin's name otherwise.
+    pub family: &'static str,
+    pub rule: Cow<'static, str>,
+    /// Path through the schema, for mutations.
+    pub at: Cow<'static, str>,
+    pub expected: Expectation,
+    pub class: Class,
+    pub status: Option<u16>,
+    pub error_type: Option<Box<str>>,
+    pub error_code: Option<Box<str>>,
+    pub verdict: Verdict,
+    pub findings: Vec<Finding>,
+}
+
+/// Judges one case by what came back.
+pub fn judge(contract: &Contract, case: &Case, observation: &Observation) -> Record {
+    let class = classify(observation);
+    let expected = expect(case);
+    let reply = match observation {
+        Observation::Reply(reply) => Some(reply),
+        Observation::Cut(cut) => cut.partial.as_ref(),
+        Observation::Unsendable(_) => None,
+    };
+    let envelope = reply.filter(|reply| reply.status >= 300).and_then(|reply| envelope::parse(&reply.body));
+    let mut record = Record {
+        id: case.id.clone(),
+        version: case.version,
+        operation: case.operation,
+        origin: case.origin.name(),
+        family: family(&case.origin),
+        rule: rule(&case.origin),
+        at: at(&case.origin),
+        class,
+        status: observation.status(),
+        error_type: envelope.as_ref().and_then(|envelope| envelope.error_type.as_deref()).map(Box::from),
+        error_code: envelope.as_ref().and_then(|envelope| envelope.error_code.as_deref()).map(Box::from),
+        verdict: Verdict::Agree,
+        findings: Vec::new(),
+        expected,
+    };
+    if let Some(why) = inconclusive(observation, class) {
+        record.verdict = Verdict::Inconclusive;
+        record.findings.push(why);
+        return record;
+    }
+    compare(&mut record);
+    if let Some(reply) = reply {
+        record.findings.extend(response::check(contract.edition(case.version), case.operation, class, reply));
+    }
+    if !record.findings.is_empty() {
+        record.verdict = Verdict::Drift;
+    }
+    record
+}
+
+/// What says nothing about the contract: a connection that never stood, a limit of the account.
+fn inconclusive(observation: &Observation, class: Class) -> Option<Finding> {
+    match (observation, class) {
+        (Observation::Unsendable(why), _) => Some(Finding::new("unsendable", "", Blame::Harness, why.clone())),
+        (_, Class::Unreachable(kind)) => {
+            Some(Finding::new("unreachable", "", Blame::Target, format!("no complete answer: {kind:?}")))
+        }
+        (_, Class::RateLimited | Class::RateLimitDisguised | Class::SpendLimited | Class::Overloaded) => {
+            Some(Finding::new("limited", "", Blame::Target, "the target limits the rate or the spend"))
+        }
+        _ => None,
+    }
+}
+
+fn compare(record: &mut Record) {
+    let expected = &record.expected;
+    if !expected.classes.contains(&record.class) {
+        let wanted: Vec<_> = expected.classes.iter().map(|class| class.name()).collect();
+        let trace = format!("expected {}, got {}", wanted.join(" or "), record.class);
+        return record.findings.push(Finding::new("answer-class", "", Blame::Target, trace));
+    }
+    let success = expected.status.is_some_and(|status| status < 300);
+    if !success && expected.status.is_some() && expected.status != record.status {
+        let trace = format!("expected status {}, got {}", text(expected.status), text(record.status));
+        record.findings.push(Finding::new("answer-status", "", Blame::Target, trace));
+    }
+    if expected.error_type.is_some() && expected.error_type.as_deref() != record.error_type.as_deref() {
+        let trace = format!("expected type {}, got {}", text(expected.error_type.as_deref()), text(record.error_type.as_deref()));
+        record.findings.push(Finding::new("answer-type", "/error/type", Blame::Target, trace));
+    }
+    if expected.error_code.is_some() && expected.error_code.as_deref() != record.error_code.as_deref() {
+        let trace = format!("expected code {}, got {}", text(expected.error_code.as_deref()), text(record.error_code.as_deref()));
+        record.findings.push(Finding::new("answer-code", "/error/details/error_code", Blame::Target, trace));
+    }
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+}
+
+fn family(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Mutated(mutation) => mutation.family,
+        other => other.name(),
+    }
+}
+
+fn rule(origin: &Origin) -> Cow<'static, str> {
+    match origin {
+        Origin::Mutated(mutation) => mutation.rule.into(),
+        Origin::Witness { rule, .. } => rule.clone().into(),
+        Origin::Valid | Origin::Canary => "".into(),
+    }
+}
+
+fn at(origin: &Origin) -> Cow<'static, str> {
+    match origin {
+        Origin::Mutated(mutation) => mutation.at.clone(),
+        Origin::Witness { mended, .. } => if *mended { "mended" } else { "violation" }.into(),
+        Origin::Valid | Origin::Canary => "".into(),
+    }
+}

@@ -1,0 +1,231 @@
+//! Cache breakpoints: how many, and in which order of lifetimes.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
+use crate::models::Confidence;
+use crate::version::{OperationId, Version};
+use view::Place;
+
+const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
+
+const BREAKPOINTS_MAX: usize = 4;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "cache-breakpoints-over-limit",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_count,
+        breaches: break_count,
+        answer: Answer::invalid(
+            "A maximum of 4 blocks with cache_control may be provided. Found N.",
+        ),
+        explanation: "A prompt has at most four breakpoints, counted over tools, system and messages together, \
+            blocks inside results and documents included. Clients that mark each new turn and never unmark the \
+            old ones reach the fifth soon.",
+        remedy: "Keep one breakpoint at the end of what is stable and one at the end of the conversation.",
+        source: "prompt caching page; public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "cache-ttl-order",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_order,
+        breaches: break_order,
+        answer: Answer::invalid(
+            "PATH.cache_control.ttl: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control \
+             block. Note that blocks are processed in the following order: `tools`, `system`, `messages`.",
+        ),
+        explanation: "What is kept longer stands further ahead: a prefix that lives an hour cannot contain one that \
+            is forgotten after five minutes. The order is tools, system, messages, and five minutes is the default.",
+        remedy: "Give the earlier breakpoints the longer lifetime.",
+        source: "prompt caching page; public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "cache-automatic-over-limit",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_automatic_count,
+        breaches: |base, out| {
+            let mut blocks: Vec<_> =
+                (0..BREAKPOINTS_MAX).map(|_| marked(json!({"type": "ephemeral"}))).collect();
+            blocks.push(edit::text("Hello."));
+            let members = json!({"messages": [edit::user(json!(blocks))], "cache_control": {"type": "ephemeral"}});
+            out.push(edit::small(base, "cache_control", members));
+        },
+        answer: Answer::invalid(
+            "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+        ),
+        explanation: "Automatic caching sets a breakpoint of its own at the last block, and takes one of the four.",
+        remedy: "Drop one explicit breakpoint, or the top-level `cache_control`.",
+        source: "prompt caching page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "cache-automatic-ttl-conflict",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_automatic_ttl,
+        breaches: |base, out| {
+            for (at, own, top) in
+                [("cache_control/ttl/default", None, "1h"), ("cache_control/ttl", Some("1h"), "5m")]
+            {
+                let mut control = json!({"type": "ephemeral"});
+                own.into_iter().for_each(|ttl| control["ttl"] = json!(ttl));
+                let top = json!({"type": "ephemeral", "ttl": top});
+                let members = json!({"messages": [edit::user(json!([marked(control)]))], "cache_control": top});
+                out.push(edit::small(base, at, members));
+            }
+        },
+        answer: Answer::invalid(
+            "cache_control.ttl: must match the ttl of the last block's own cache_control",
+        ),
+        explanation: "Automatic caching marks the last block. \
+            If that block is marked already, both marks must name the same lifetime.",
+        remedy: "Drop one of the two, or give both the same `ttl`.",
+        source: "prompt caching page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+];
+
+/// Visits the breakpoints in the order in which the API reads them.
+fn each_breakpoint<'a>(params: &'a Value, visit: &mut dyn FnMut(Place<'_>, &'a Value)) {
+    let mut visit_marked = |place: Place<'_>, block: &'a Value| {
+        if let Some(control) = block.get("cache_control").filter(|control| !control.is_null()) {
+            visit(place, control);
+        }
+    };
+    for member in ["tools", "system"] {
+        for (index, block) in view::member_list(params, member).iter().enumerate() {
+            visit_marked(Place { parent: None, member, index }, block);
+        }
+    }
+    view::each_block(params, &mut visit_marked);
+}
+
+fn count(params: &Value) -> usize {
+    let mut count = 0;
+    each_breakpoint(params, &mut |_, _| count += 1);
+    count
+}
+
+/// The lifetime in force: five minutes unless an hour is asked for.
+fn ttl(control: &Value) -> &str {
+    control.get("ttl").and_then(Value::as_str).unwrap_or("5m")
+}
+
+fn automatic(params: &Value) -> Option<&Value> {
+    params.get("cache_control").filter(|control| !control.is_null())
+}
+
+/// The mark that the last block of the last message carries itself.
+fn last_mark(params: &Value) -> Option<&Value> {
+    let last = view::messages(params).next_back()?.blocks().next_back()?;
+    last.value.get("cache_control").filter(|control| !control.is_null())
+}
+
+fn too_many(count: usize) -> Finding {
+    Finding::new(
+        "",
+        format!(
+            "A maximum of {BREAKPOINTS_MAX} blocks with cache_control may be provided. Found {count}."
+        ),
+    )
+}
+
+fn check_count(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let count = count(ask.body);
+    if count > BREAKPOINTS_MAX {
+        out.push(too_many(count));
+    }
+}
+
+fn check_order(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let mut short_before = false;
+    each_breakpoint(ask.body, &mut |place, control| {
+        let is_short = ttl(control) == "5m";
+        if short_before && !is_short {
+            let message = "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. Note \
+                that blocks are processed in the following order: `tools`, `system`, `messages`.";
+            out.push(Finding::new(format!("{}.cache_control.ttl", place.path()), message));
+        }
+        short_before |= is_short;
+    });
+}
+
+fn check_automatic_count(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    // On a block that is marked already the automatic mark costs nothing; a fifth explicit one has its own rule.
+    if automatic(ask.body).is_some()
+        && last_mark(ask.body).is_none()
+        && count(ask.body) == BREAKPOINTS_MAX
+    {
+        out.push(too_many(BREAKPOINTS_MAX + 1));
+    }
+}
+
+fn check_automatic_ttl(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let (Some(automatic), Some(own)) = (automatic(ask.body), last_mark(ask.body)) else { return };
+    if ttl(automatic) != ttl(own) {
+        let message = "must match the ttl of the last block's own cache_control";
+        out.push(Finding::new("cache_control.ttl", message));
+    }
+}
+
+fn marked(control: Value) -> Value {
+    let mut block = edit::text("Hello.");
+    block["cache_control"] = control;
+    block
+}
+
+fn break_count(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let five = || vec![marked(json!({"type": "ephemeral"})); BREAKPOINTS_MAX + 1];
+    let inside = json!({"type": "tool_result", "tool_use_id": "toolu_01", "content": five()});
+    let result = json!([
+        edit::user(json!("Hello.")),
+        edit::assistant(json!([edit::tool_use("toolu_01")])),
+        edit::user(json!([inside]))
+    ]);
+    let mut tool = edit::tool("get_weather");
+    tool["cache_control"] = json!({"type": "ephemeral"});
+    let (system, user) = (&five()[..2], edit::user(json!(five()[..2])));
+    out.push(edit::small(
+        base,
+        "messages/content",
+        json!({"messages": [edit::user(json!(five()))]}),
+    ));
+    out.push(edit::small(base, "messages/content/tool_result", edit::tool_talk(result)));
+    out.push(edit::small(base, "system", json!({"system": five()})));
+    out.push(edit::small(
+        base,
+        "everywhere",
+        json!({"tools": [tool], "system": system, "messages": [user]}),
+    ));
+}
+
+fn break_order(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let (short, long) = (json!({"type": "ephemeral"}), json!({"type": "ephemeral", "ttl": "1h"}));
+    let both = json!([marked(short.clone()), marked(long.clone())]);
+    let (system, user) = (json!([marked(short)]), edit::user(json!([marked(long)])));
+    out.push(edit::small(
+        base,
+        "messages/content",
+        json!({"messages": [edit::user(both.clone())]}),
+    ));
+    out.push(edit::small(
+        base,
+        "messages/after-system",
+        json!({"system": system, "messages": [user]}),
+    ));
+    out.push(edit::small(base, "system", json!({"system": both})));
+}

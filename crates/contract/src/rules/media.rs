@@ -1,0 +1,461 @@
+//! Images and documents: size, kind, number, and whether they can be read at all.
+//!
+//! Data is base64 and may have megabytes, so nothing is decoded but its head; sizes are arithmetic on lengths.
+//! The price is that damage behind the head goes unnoticed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
+use crate::models::Confidence;
+use crate::version::{OperationId, Version};
+use view::Place;
+
+const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
+
+const IMAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
+const SIDE_MAX: usize = 8000;
+/// The limit on a side once there are more than [`MANY_IMAGES`].
+const SIDE_MAX_MANY: usize = 2000;
+const MANY_IMAGES: usize = 20;
+
+/// Holds the size of a PNG, GIF or WebP. A multiple of four characters, as base64 wants.
+const HEAD_CHARS: usize = 64;
+/// A JPEG puts its size behind metadata; what is further in than this is not looked for.
+const JPEG_HEAD_CHARS: usize = 256 * 1024;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "image-bytes-over-limit",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_bytes,
+        breaches: break_bytes,
+        answer: Answer::invalid(
+            "PATH.image.source.base64: image exceeds 10 MB maximum: N bytes > 10485760 bytes",
+        ),
+        explanation: "One image has at most 10 MB, counted after decoding base64. \
+            Other platforms, and the API until 2026, allow only half of that.",
+        remedy: "Scale the image down; beyond about 1.5 megapixels the model sees no more anyway.",
+        source: "vision page; public reports, September 2026",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "media-data-empty",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_empty,
+        breaches: |base, out| {
+            out.push(with_blocks(base, "messages/content/document", json!([pdf("")])));
+            out.push(with_blocks(base, "messages/content/image", json!([image("image/png", "")])));
+        },
+        answer: Answer::invalid("PATH.image.source.base64.data: image cannot be empty"),
+        explanation: "The block promises a file and holds none. \
+            A file that was read twice, or before it had been written, looks like this.",
+        remedy: "Check that the file has content before it is encoded.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "image-media-type-mismatch",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_kind,
+        breaches: |base, out| {
+            for (at, said) in [
+                ("messages/content/image/gif", "image/gif"),
+                ("messages/content/image/jpeg", "image/jpeg"),
+            ] {
+                out.push(with_blocks(base, at, json!([image(said, PNG)])));
+            }
+        },
+        answer: Answer::invalid(
+            "PATH.image.source.base64.data: The image was specified using the SAID media type, but the image \
+             appears to be a FOUND image",
+        ),
+        explanation: "The first bytes of the data tell what it is, and must agree with `media_type`. \
+            Names of files are a poor guide: screenshots renamed to `.jpg` are still PNG.",
+        remedy: "Take the media type from the bytes, not from the name.",
+        source: "public reports, September 2026",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "image-undecodable",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_decodable,
+        breaches: |base, out| {
+            for (at, data) in [
+                // "This is no image at all.", and a PNG that ends within its header.
+                ("messages/content/image/cut", "iVBORw0KGgoAAAANSUhE"),
+                ("messages/content/image/text", "VGhpcyBpcyBubyBpbWFnZSBhdCBhbGwu"),
+            ] {
+                out.push(with_blocks(base, at, json!([image("image/png", data)])));
+            }
+        },
+        answer: Answer::invalid("Could not process image"),
+        explanation: "The data is no image of the four supported formats, or is damaged. \
+            An error page that was downloaded in place of the image is a common case.",
+        remedy: "Open the bytes as an image before they are sent.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "image-dimensions-over-limit",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_sides,
+        breaches: break_sides,
+        answer: Answer {
+            status: 400,
+            error_type: "invalid_request_error",
+            error_code: Some("image_dimensions_too_large"),
+            wording: "PATH.image.source.base64.data: At least one of the image dimensions exceed max allowed size: \
+                8000 pixels",
+        },
+        explanation: "No side of an image may be longer than 8000 pixels, or 2000 if the request holds more than \
+            20 images. Up to the limit large images are scaled down, beyond it they are refused.",
+        remedy: "Scale the image down before it is sent.",
+        source: "vision page; the official SDKs of 20 November 2026",
+        confidence: Confidence::Confirmed,
+        uncertain: None,
+    },
+    Rule {
+        id: "image-count-over-limit",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_count,
+        breaches: break_count,
+        answer: Answer::invalid("Too much media: D document pages + I images > MAX"),
+        explanation: "A request holds 600 images, on models with the smaller window 100, pages of documents counted \
+            in. Agents that keep every screenshot reach it.",
+        remedy: "Drop older images from the conversation.",
+        source: "vision page; public reports of live answers",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "pdf-undecodable",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_pdf,
+        // "This is no PDF at all."
+        breaches: |base, out| {
+            out.push(with_blocks(
+                base,
+                "messages/content/document",
+                json!([pdf("VGhpcyBpcyBubyBQREYgYXQgYWxsLg==")]),
+            ));
+        },
+        answer: Answer::invalid("Could not process PDF"),
+        explanation: "The data does not start as a PDF does, or is damaged, encrypted or locked by a password.",
+        remedy: "Open the bytes as a PDF before they are sent; unlock protected files.",
+        source: "PDF support page; public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "document-citations-mixed",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_mixed,
+        breaches: |base, out| {
+            let blocks = json!([cited_document(), edit::document()]);
+            out.push(with_blocks(base, "messages/content/document/citations", blocks));
+        },
+        answer: Answer::invalid("citations must be enabled on all or none of the documents"),
+        explanation: "Citations are switched on for all documents of a request or for none, \
+            since the model either cites its sources or does not.",
+        remedy: "Set `citations.enabled` alike on every document.",
+        source: "citations page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "citations-with-structured-output",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_cited_format,
+        breaches: |base, out| {
+            let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
+            let format = json!({"type": "json_schema", "schema": schema});
+            let messages = json!([edit::user(json!([cited_document(), edit::text("Sum it up.")]))]);
+            let members = json!({"messages": messages, "output_config": {"format": format}});
+            out.push(edit::small(base, "output_config/format", members));
+        },
+        answer: Answer::invalid("citations cannot be combined with output_config.format"),
+        explanation: "Citations stand between pieces of text, \
+            and an answer held to a schema has no place for them.",
+        remedy: "Drop one of the two; ask for sources as a field of the schema.",
+        source: "citations and structured outputs pages",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+];
+
+/// One white or black pixel, and rows of 8001 and 2001 of them: valid to the last byte.
+const PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQAAAAA3bvkkAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg==";
+const PNG_8001: &str = "iVBORw0KGgoAAAANSUhEUgAAH0EAAAABAQAAAACU2s6JAAAAEUlEQVR42mNgGAWjYBQMfwAAA+oAAf4i1lEAAAAASUVORK5CYII=";
+const PNG_2001: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAB9EAAAABAQAAAABBRGPuAAAADElEQVR42mNgGLkAAAD8AAEy0wUiAAAAAElFTkSuQmCC";
+
+/// Visits the sources of that kind of block that hold base64, with what they say they are.
+fn each_source<'a>(
+    params: &'a Value,
+    wanted: &str,
+    visit: &mut dyn FnMut(Place<'_>, &'a str, &'a str),
+) {
+    view::each_block(params, &mut |place, block| {
+        let Some(source) = block.get("source").filter(|_| view::kind(block) == wanted) else {
+            return;
+        };
+        let text = |member| source.get(member).and_then(Value::as_str);
+        if let (Some(said), Some(data), "base64") =
+            (text("media_type"), text("data"), view::kind(source))
+        {
+            visit(place, said, data);
+        }
+    });
+}
+
+fn data_path(place: Place<'_>) -> String {
+    format!("{}.image.source.base64.data", place.path())
+}
+
+/// Length of the bytes behind base64.
+fn decoded_length(data: &str) -> usize {
+    data.trim_end_matches('=').len() * 3 / 4
+}
+
+/// Decodes as much of the start as `chars` base64 characters hold; `None` if that is not base64.
+fn head<'b>(data: &str, chars: usize, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let start = data.as_bytes().get(..chars).unwrap_or(data.as_bytes());
+    let length = STANDARD.decode_slice(start, buffer).ok()?;
+    buffer.get(..length)
+}
+
+/// What can be told about an image from its head.
+enum Look {
+    /// No image of a supported format, or one cut within its header.
+    Unreadable,
+    /// `sides` is absent if the size lies further in than was looked.
+    Image { found: &'static str, sides: Option<(usize, usize)> },
+}
+
+fn look(data: &str) -> Look {
+    let mut buffer = [0; HEAD_CHARS];
+    let Some(start) = head(data, HEAD_CHARS, &mut buffer) else { return Look::Unreadable };
+    let found = match start {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
+        [0xff, 0xd8, 0xff, ..] => return look_into_jpeg(data),
+        [b'G', b'I', b'F', b'8', ..] => "image/gif",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        _ => return Look::Unreadable,
+    };
+    match imagesize::blob_size(start) {
+        Ok(size) => Look::Image { found, sides: Some((size.width, size.height)) },
+        Err(_) => Look::Unreadable,
+    }
+}
+
+fn look_into_jpeg(data: &str) -> Look {
+    let mut buffer = vec![0; JPEG_HEAD_CHARS.min(data.len())];
+    let Some(start) = head(data, JPEG_HEAD_CHARS, &mut buffer) else { return Look::Unreadable };
+    let size = imagesize::blob_size(start).ok();
+    if size.is_none() && data.len() <= JPEG_HEAD_CHARS {
+        return Look::Unreadable;
+    }
+    Look::Image { found: "image/jpeg", sides: size.map(|size| (size.width, size.height)) }
+}
+
+fn check_bytes(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    each_source(ask.body, "image", &mut |place, _, data| {
+        let length = decoded_length(data);
+        if length > IMAGE_BYTES_MAX {
+            let message =
+                format!("image exceeds 10 MB maximum: {length} bytes > {IMAGE_BYTES_MAX} bytes");
+            out.push(Finding::new(format!("{}.image.source.base64", place.path()), message));
+        }
+    });
+}
+
+/// A readable PNG with zeroes behind its end, which decoders pass over.
+fn break_bytes(base: &Base<'_>, out: &mut Vec<Breach>) {
+    const UNIT_CHARS: usize = 1024;
+    let start = PNG.trim_end_matches('=');
+    let (start, end) = (&start[..start.len() / 4 * 4], edit::MARK);
+    let body = edit::whole(
+        base,
+        json!({"messages": [edit::user(json!([image("image/png", &format!("{start}{end}"))]))]}),
+    );
+    let count = IMAGE_BYTES_MAX / 3 * 4 / UNIT_CHARS + 1;
+    out.push(edit::repeat_text(
+        base,
+        "messages/content/image",
+        &body,
+        "A".repeat(UNIT_CHARS),
+        count as u64,
+    ));
+}
+
+fn check_empty(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    each_source(ask.body, "image", &mut |place, _, data| {
+        out.extend(
+            data.is_empty().then(|| Finding::new(data_path(place), "image cannot be empty")),
+        );
+    });
+    each_source(ask.body, "document", &mut |place, _, data| {
+        let path = || format!("{}.pdf.source.base64.data", place.path());
+        // A plain-text source has no base64 and is not visited.
+        out.extend(data.is_empty().then(|| Finding::new(path(), "pdf cannot be empty")));
+    });
+}
+
+fn check_kind(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    each_source(ask.body, "image", &mut |place, said, data| {
+        if let Look::Image { found, .. } = look(data)
+            && found != said
+        {
+            let message = format!(
+                "The image was specified using the {said} media type, but the image appears to be a {found} image"
+            );
+            out.push(Finding::new(data_path(place), message));
+        }
+    });
+}
+
+fn check_decodable(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    each_source(ask.body, "image", &mut |_, _, data| {
+        if !data.is_empty() && matches!(look(data), Look::Unreadable) {
+            out.push(Finding::new("", "Could not process image"));
+        }
+    });
+}
+
+fn count_images(params: &Value) -> usize {
+    let mut count = 0;
+    view::each_block(params, &mut |_, block| count += usize::from(view::kind(block) == "image"));
+    count
+}
+
+fn check_sides(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let mut many = None;
+    each_source(ask.body, "image", &mut |place, _, data| {
+        let Look::Image { sides: Some((width, height)), .. } = look(data) else { return };
+        let side = width.max(height);
+        // Counted at the first large image only, since most requests have none.
+        let is_many = side > SIDE_MAX_MANY
+            && *many.get_or_insert_with(|| count_images(ask.body) > MANY_IMAGES);
+        let message = if is_many {
+            format!(" for many-image requests: {SIDE_MAX_MANY} pixels")
+        } else if side > SIDE_MAX {
+            format!(": {SIDE_MAX} pixels")
+        } else {
+            return;
+        };
+        let message =
+            format!("At least one of the image dimensions exceed max allowed size{message}");
+        out.push(Finding::new(data_path(place), message));
+    });
+}
+
+fn break_sides(base: &Base<'_>, out: &mut Vec<Breach>) {
+    out.push(with_blocks(base, "messages/content/image", json!([image("image/png", PNG_8001)])));
+    let mut many = vec![image("image/png", PNG); MANY_IMAGES];
+    many.push(image("image/png", PNG_2001));
+    out.push(with_blocks(base, "messages/content/image/many", json!(many)));
+}
+
+fn check_count(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let Some(max) = ask.model.map(|model| model.images_max) else { return };
+    let count = count_images(ask.body) as u64;
+    if count > max {
+        out.push(Finding::new(
+            "",
+            format!("Too much media: 0 document pages + {count} images > {max}"),
+        ));
+    }
+}
+
+fn break_count(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let Some(model) = edit::model(base, |_| true) else { return };
+    let messages = json!([edit::user(json!([edit::MARK, image("image/png", PNG)]))]);
+    let body = edit::whole_on(base, model, json!({"messages": messages}));
+    let item = image("image/png", PNG);
+    out.push(edit::repeat_items(base, "messages/content/image", &body, &item, model.images_max));
+}
+
+fn check_pdf(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    each_source(ask.body, "document", &mut |_, _, data| {
+        let mut buffer = [0; HEAD_CHARS];
+        let is_pdf =
+            head(data, HEAD_CHARS, &mut buffer).is_some_and(|start| start.starts_with(b"%PDF-"));
+        if !data.is_empty() && !is_pdf {
+            out.push(Finding::new("", "Could not process PDF"));
+        }
+    });
+}
+
+/// Whether the block asks for citations.
+fn cites(block: &Value) -> bool {
+    block.get("citations").and_then(|citations| citations.get("enabled"))
+        == Some(&Value::Bool(true))
+}
+
+fn check_mixed(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let (mut with, mut without) = (false, false);
+    view::each_block(ask.body, &mut |_, block| {
+        if view::kind(block) == "document" {
+            *(if cites(block) { &mut with } else { &mut without }) = true;
+        }
+    });
+    if with && without {
+        out.push(Finding::new("", "citations must be enabled on all or none of the documents"));
+    }
+}
+
+fn check_cited_format(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    if view::output_format(ask.body).is_none() {
+        return;
+    }
+    let mut is_cited = false;
+    view::each_block(ask.body, &mut |_, block| {
+        is_cited |= matches!(view::kind(block), "document" | "search_result") && cites(block);
+    });
+    if is_cited {
+        out.push(Finding::new("", "citations cannot be combined with output_config.format"));
+    }
+}
+
+fn image(media_type: &str, data: &str) -> Value {
+    json!({"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}})
+}
+
+fn pdf(data: &str) -> Value {
+    json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": data}})
+}
+
+fn cited_document() -> Value {
+    let mut document = edit::document();
+    document["citations"] = json!({"enabled": true});
+    document
+}
+
+fn with_blocks(base: &Base<'_>, at: &'static str, blocks: Value) -> Breach {
+    edit::small(base, at, json!({"messages": [edit::user(blocks)]}))
+}

@@ -1,0 +1,94 @@
+//! The model named in the body.
+
+use serde_json::Value;
+
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage};
+use crate::models::{Confidence, Lifecycle, Model};
+use crate::version::{OperationId, Version};
+
+const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "model-unknown",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_unknown,
+        breaches: break_unknown,
+        answer: NOT_FOUND,
+        explanation: "The name is none of a model, or of one this account may use: the API does not tell the two \
+            apart. Names of other platforms (`anthropic.claude-…`, `…@20251001`) are unknown here as well.",
+        remedy: "Take the name from `GET /v1/models`.",
+        source: "public reports of live answers; errors page",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "model-retired",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_retired,
+        breaches: break_retired,
+        answer: NOT_FOUND,
+        explanation: "The model was retired: since that day the API answers as if it had never been. \
+            Retirements are announced at least 60 days ahead, and `GET /v1/models` shows the date.",
+        remedy: "Move to the replacement that the deprecations page names.",
+        source: "model deprecations page",
+        confidence: Confidence::Inferred,
+        uncertain: None,
+    },
+];
+
+const NOT_FOUND: Answer =
+    Answer { status: 404, error_type: "not_found_error", error_code: None, wording: "model: NAME" };
+
+fn check_unknown(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let Some(name) = ask.body.get("model").and_then(Value::as_str) else { return };
+    let was_known = ask.models.retired.iter().any(|model| model.id == name);
+    if ask.models.find(name).is_none() && !was_known {
+        out.push(Finding::new("model", name.to_owned()));
+    }
+}
+
+fn break_unknown(base: &Base<'_>, out: &mut Vec<Breach>) {
+    for (at, name) in
+        [("model", "claude-nonesuch-9"), ("model/other-platform", "anthropic.claude-opus-5")]
+    {
+        out.push(base.with_body(at, |body| body["model"] = name.into()));
+    }
+}
+
+fn check_retired(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let Some(name) = ask.body.get("model").and_then(Value::as_str) else { return };
+    let is_retired = match ask.models.find(name) {
+        Some(model) => is_gone(model, ask.today),
+        None => ask
+            .models
+            .retired
+            .iter()
+            .any(|model| model.id == name && &*model.retired_at <= ask.today),
+    };
+    if is_retired {
+        out.push(Finding::new("model", name.to_owned()));
+    }
+}
+
+/// Dates of the form `YYYY-MM-DD` compare as texts.
+fn is_gone(model: &Model, today: &str) -> bool {
+    let dates = [&model.retires_at, &model.retired_at];
+    model.lifecycle == Lifecycle::Retired
+        || dates.into_iter().flatten().any(|date| &**date <= today)
+}
+
+fn break_retired(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let still_listed =
+        base.models.current.iter().filter(|model| model.lifecycle == Lifecycle::Retired);
+    if let Some(model) = still_listed.map(|model| &model.id).next() {
+        out.push(base.with_body("model/listed", |body| body["model"] = model.as_str().into()));
+    }
+    if let Some(retired) = base.models.retired.first() {
+        out.push(base.with_body("model", |body| body["model"] = retired.id.as_str().into()));
+    }
+}

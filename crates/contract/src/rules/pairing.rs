@@ -1,0 +1,441 @@
+//! Tool calls and their results.
+//!
+//! The API merges consecutive messages of one role before it looks, so "the next message" is the next *turn*
+//! here: a run of messages of one role. The price is one more loop; without it, results spread over two user
+//! messages would be refused although the API takes them.
+
+use std::collections::BTreeSet;
+
+use classify::Class;
+use serde_json::{Value, json};
+
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, Uncertain, edit, view};
+use crate::models::Confidence;
+use crate::version::{OperationId, Version};
+use view::{Block, Message};
+
+const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "tool-use-unanswered",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_unanswered,
+        breaches: break_unanswered,
+        answer: UNANSWERED,
+        explanation: "Every tool call of the model must be answered by a result in the very next message. \
+            A conversation that was cut off between call and result, or in which the user spoke instead, cannot be \
+            continued as it is.",
+        remedy: "Send a `tool_result` for every id, if need be with `is_error: true`, or drop the call as well.",
+        source: "anthropics/claude-code#3512; tool use pages",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "tool-result-unpaired",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_unpaired,
+        breaches: break_unpaired,
+        answer: Answer::invalid(
+            "messages.N.content.M: unexpected `tool_use_id` found in `tool_result` blocks: ID. Each `tool_result` \
+             block must have a corresponding `tool_use` block in the previous message.",
+        ),
+        explanation: "A result answers a call of the message right before it. \
+            Trimming old messages often removes the call and keeps its result.",
+        remedy: "Drop results whose call is gone; trim calls and results together.",
+        source: "many public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "tool-result-duplicate",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_duplicate_result,
+        breaches: |base, out| {
+            let results = json!([edit::tool_result("toolu_01"), edit::tool_result("toolu_01")]);
+            let messages = json!([hello(), called(&["toolu_01"]), edit::user(results)]);
+            out.push(edit::small(base, "messages/content/tool_result", edit::tool_talk(messages)));
+        },
+        answer: Answer::invalid(
+            "messages.N.content.M: each tool_use must have a single result. Found multiple `tool_result` blocks \
+             with id: ID",
+        ),
+        explanation: "A call has one result. \
+            Two come from a retry that stored its result again, or from joining two copies of a conversation.",
+        remedy: "Keep one result per call.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "tool-result-not-first",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_order,
+        breaches: |base, out| {
+            let late = json!([edit::text("Here it is."), edit::tool_result("toolu_01")]);
+            let messages = json!([hello(), called(&["toolu_01"]), edit::user(late)]);
+            out.push(edit::small(base, "messages/content/tool_result", edit::tool_talk(messages)));
+        },
+        answer: UNANSWERED,
+        explanation: "In the message that answers tool calls the results come first, text after them. \
+            The API stops looking for results at the first other block, hence the answer that says there are none.",
+        remedy: "Put all `tool_result` blocks in front of the text.",
+        source: "handle tool calls page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "tool-use-id-duplicate",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_duplicate_use,
+        breaches: |base, out| {
+            let results = || edit::user(json!([edit::tool_result("toolu_01")]));
+            let messages = json!([
+                hello(),
+                called(&["toolu_01"]),
+                results(),
+                called(&["toolu_01"]),
+                results()
+            ]);
+            out.push(edit::small(base, "messages/content/tool_use/id", edit::tool_talk(messages)));
+        },
+        answer: Answer::invalid("messages.N.content.M: `tool_use` ids must be unique"),
+        explanation: "Every call has an id of its own, so that its result can be told from others. \
+            Clients that number calls from one in each turn repeat them.",
+        remedy: "Send the ids back as the model gave them.",
+        source: "conflicting public reports",
+        confidence: Confidence::Observed,
+        uncertain: Some(Uncertain {
+            classes: &[Class::InvalidRequest, Class::Accepted, Class::Streamed],
+            question: "May an id recur in a later turn? One report shows the refusal, another (August 2026, through \
+                a proxy) an answer.",
+        }),
+    },
+    Rule {
+        id: "server-tool-use-unanswered",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_server_use,
+        breaches: |base, out| {
+            let messages = json!([hello(), searching(), edit::user(json!("Go on."))]);
+            let members = json!({"messages": messages, "tools": [web_search()]});
+            out.push(edit::small(base, "messages/content/server_tool_use", members));
+        },
+        answer: Answer::invalid(
+            "`NAME` tool use with id `ID` was found without a corresponding `NAME_tool_result` block",
+        ),
+        explanation: "What a server tool was asked and what it found belong together in the assistant's message. \
+            Only the last message may end in an open call: then the API resumes it.",
+        remedy: "Send the assistant's blocks back complete, or resume the paused turn without a message after it.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "server-tool-missing",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        // Only a request that makes the model go on resumes anything.
+        operations: &[OperationId::MessagesCreate],
+        check: check_server_tool,
+        breaches: |base, out| {
+            out.push(edit::small(
+                base,
+                "tools/absent",
+                json!({"messages": [hello(), searching()]}),
+            ));
+            let members =
+                json!({"messages": [hello(), searching()], "tools": [edit::tool("get_weather")]});
+            out.push(edit::small(base, "tools/other", members));
+        },
+        answer: Answer::invalid(
+            "`NAME` tool use with id `ID` was found, but no `NAME` tool was provided",
+        ),
+        explanation: "A turn that paused inside a server tool is resumed by sending it back with the same tools. \
+            Without the tool the API cannot finish the call.",
+        remedy: "Send the same `tools` as in the request that paused.",
+        source: "handling stop reasons page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+];
+
+const UNANSWERED: Answer = Answer::invalid(
+    "messages.N: `tool_use` ids were found without `tool_result` blocks immediately after: IDS. Each `tool_use` \
+     block must have a corresponding `tool_result` block in the next message.",
+);
+
+/// Consecutive messages of one role.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    messages: &'a [Value],
+    first: usize,
+}
+
+impl<'a> Turn<'a> {
+    fn blocks(self, wanted: &'static str) -> impl Iterator<Item = Block<'a>> + Clone {
+        self.all().filter(move |block| block.kind == wanted)
+    }
+
+    fn all(self) -> impl Iterator<Item = Block<'a>> + Clone {
+        self.messages.iter().enumerate().flat_map(move |(n, message)| {
+            let (index, role) = (self.first + n, role(message));
+            let content = view::member_list(message, "content").iter().enumerate();
+            content.map(move |(at, value)| Block {
+                message: index,
+                role,
+                index: at,
+                kind: view::kind(value),
+                value,
+            })
+        })
+    }
+
+    fn role(self) -> &'a str {
+        self.messages.first().map_or("", role)
+    }
+}
+
+fn role(message: &Value) -> &str {
+    message.get("role").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Pairs of neighbouring turns; the first has nothing before it, the last nothing after.
+fn neighbours(params: &Value) -> impl Iterator<Item = (Option<Turn<'_>>, Option<Turn<'_>>)> {
+    let mut rest = view::member_list(params, "messages");
+    let (mut first, mut before, mut done) = (0, None, false);
+    std::iter::from_fn(move || {
+        if done {
+            return None;
+        }
+        let length = rest.iter().take_while(|message| role(message) == role(&rest[0])).count();
+        let after = (length > 0).then(|| Turn { messages: &rest[..length], first });
+        (rest, first, done) = (&rest[length..], first + length, length == 0);
+        Some((std::mem::replace(&mut before, after), after))
+    })
+}
+
+fn id<'a>(block: Block<'a>, member: &str) -> &'a str {
+    block.value.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn results(turn: Option<Turn<'_>>) -> impl Iterator<Item = Block<'_>> + Clone {
+    turn.filter(|turn| turn.role() == "user")
+        .into_iter()
+        .flat_map(|turn| turn.blocks("tool_result"))
+}
+
+fn uses(turn: Option<Turn<'_>>) -> impl Iterator<Item = Block<'_>> + Clone {
+    turn.filter(|turn| turn.role() == "assistant")
+        .into_iter()
+        .flat_map(|turn| turn.blocks("tool_use"))
+}
+
+/// The ids of `those` blocks that stand in none of the `others`. Few calls are compared pairwise; for many, a
+/// set keeps a hostile request from costing the square of its length.
+fn missing<'a>(
+    those: impl Iterator<Item = Block<'a>> + Clone,
+    member: &'static str,
+    others: impl Iterator<Item = &'a str> + Clone,
+) -> impl Iterator<Item = Block<'a>> {
+    const PAIRWISE_MAX: usize = 16;
+    let set: Option<BTreeSet<&str>> =
+        others.clone().nth(PAIRWISE_MAX).map(|_| others.clone().collect());
+    those.filter(move |block| {
+        let wanted = id(*block, member);
+        !set.as_ref()
+            .map_or_else(|| others.clone().any(|other| other == wanted), |set| set.contains(wanted))
+    })
+}
+
+fn check_unanswered(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for (turn, next) in neighbours(ask.body) {
+        let answered = results(next).map(|block| id(block, "tool_use_id"));
+        let open: Vec<_> = missing(uses(turn), "id", answered).collect();
+        if let Some(first) = open.first() {
+            out.push(unanswered(first.message, &open));
+        }
+    }
+}
+
+fn unanswered(message: usize, open: &[Block<'_>]) -> Finding {
+    let ids: Vec<_> = open.iter().map(|block| id(*block, "id")).collect();
+    let message_text = format!(
+        "`tool_use` ids were found without `tool_result` blocks immediately after: {}. Each `tool_use` block must \
+         have a corresponding `tool_result` block in the next message.",
+        ids.join(", ")
+    );
+    Finding::new(format!("messages.{message}"), message_text)
+}
+
+fn break_unanswered(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let one_of_two = edit::user(json!([edit::tool_result("toolu_01")]));
+    for (at, messages) in [
+        (
+            "messages/content/tool_use",
+            json!([hello(), called(&["toolu_01"]), edit::user(json!("Well?"))]),
+        ),
+        (
+            "messages/content/tool_use/one-of-two",
+            json!([hello(), called(&["toolu_01", "toolu_02"]), one_of_two]),
+        ),
+    ] {
+        out.push(edit::small(base, at, edit::tool_talk(messages)));
+    }
+}
+
+fn check_unpaired(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for (before, turn) in neighbours(ask.body) {
+        for block in
+            missing(results(turn), "tool_use_id", uses(before).map(|block| id(block, "id")))
+        {
+            let message = format!(
+                "unexpected `tool_use_id` found in `tool_result` blocks: {}. Each `tool_result` block must have a \
+                 corresponding `tool_use` block in the previous message.",
+                id(block, "tool_use_id")
+            );
+            out.push(Finding::new(block.path(), message));
+        }
+    }
+}
+
+fn break_unpaired(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let result = || edit::user(json!([edit::tool_result("toolu_01")]));
+    let both = edit::user(json!([edit::tool_result("toolu_01"), edit::tool_result("toolu_02")]));
+    let said = edit::assistant(json!("18 degrees."));
+    for (at, messages) in [
+        ("messages/content/tool_result/alone", json!([result()])),
+        (
+            "messages/content/tool_result/one-too-many",
+            json!([hello(), called(&["toolu_01"]), both]),
+        ),
+        (
+            "messages/content/tool_result/too-late",
+            json!([hello(), called(&["toolu_01"]), result(), said, result()]),
+        ),
+    ] {
+        out.push(edit::small(base, at, edit::tool_talk(messages)));
+    }
+}
+
+fn check_duplicate_result(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for (_, turn) in neighbours(ask.body) {
+        let ids = results(turn).enumerate().map(|(n, block)| (n, id(block, "tool_use_id")));
+        let Some((n, duplicate)) = view::first_duplicate(ids) else { continue };
+        let path = results(turn).nth(n).map(|block| block.path()).unwrap_or_default();
+        let message = format!(
+            "each tool_use must have a single result. Found multiple `tool_result` blocks with id: {duplicate}"
+        );
+        out.push(Finding::new(path, message));
+    }
+}
+
+fn check_order(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for (before, turn) in neighbours(ask.body) {
+        let (Some(turn), Some(_)) =
+            (turn.filter(|turn| turn.role() == "user"), uses(before).next())
+        else {
+            continue;
+        };
+        let late = turn
+            .all()
+            .skip_while(|block| block.kind == "tool_result")
+            .filter(|b| b.kind == "tool_result");
+        let late: BTreeSet<_> = late.map(|block| id(block, "tool_use_id")).collect();
+        let hidden: Vec<_> = uses(before).filter(|call| late.contains(id(*call, "id"))).collect();
+        if let Some(first) = hidden.first() {
+            out.push(unanswered(first.message, &hidden));
+        }
+    }
+}
+
+fn check_duplicate_use(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let calls = || view::blocks(ask.body).filter(|block| block.kind == "tool_use");
+    let mut seen = BTreeSet::new();
+    for block in calls().filter(|block| !seen.insert(id(*block, "id"))) {
+        out.push(Finding::new(block.path(), "`tool_use` ids must be unique"));
+    }
+}
+
+fn check_server_use(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let last = view::messages(ask.body).len().saturating_sub(1);
+    // An open call in the last message is resumed.
+    let calls = view::blocks(ask.body)
+        .filter(|block| block.kind == "server_tool_use" && block.message != last);
+    for (name, id) in open_calls(ask.body, calls) {
+        let message = format!(
+            "`{name}` tool use with id `{id}` was found without a corresponding `{}` block",
+            result_kind(name)
+        );
+        out.push(Finding::new("", message));
+    }
+}
+
+/// Names and ids of those calls of server tools that have neither a result nor are still running because they
+/// have called a tool of the client's.
+fn open_calls<'a>(
+    params: &'a Value,
+    calls: impl Iterator<Item = Block<'a>>,
+) -> Vec<(&'a str, &'a str)> {
+    let mut open: Vec<_> = calls.map(|call| (id(call, "name"), id(call, "id"))).collect();
+    if open.is_empty() {
+        return open;
+    }
+    let settled: BTreeSet<_> = view::blocks(params)
+        .filter_map(|block| match block.kind {
+            "tool_use" => block.value.get("caller")?.get("tool_id")?.as_str(),
+            _ => block.value.get("tool_use_id")?.as_str(),
+        })
+        .collect();
+    open.retain(|(_, id)| !settled.contains(id));
+    open
+}
+
+fn result_kind(name: &str) -> String {
+    let family = if name.starts_with("tool_search_tool") { "tool_search" } else { name };
+    format!("{family}_tool_result")
+}
+
+fn check_server_tool(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let last = view::messages(ask.body).next_back().filter(|message| message.role == "assistant");
+    let calls =
+        last.into_iter().flat_map(Message::blocks).filter(|block| block.kind == "server_tool_use");
+    for (name, id) in open_calls(ask.body, calls) {
+        let tool = if name.ends_with("_code_execution") { "code_execution" } else { name };
+        if !view::tools(ask.body).iter().any(|t| view::tool_name(t) == Some(tool)) {
+            let message = format!(
+                "`{name}` tool use with id `{id}` was found, but no `{tool}` tool was provided"
+            );
+            out.push(Finding::new("", message));
+        }
+    }
+}
+
+fn hello() -> Value {
+    edit::user(json!("What is the weather like?"))
+}
+
+fn called(ids: &[&str]) -> Value {
+    edit::assistant(ids.iter().map(|id| edit::tool_use(id)).collect())
+}
+
+fn searching() -> Value {
+    edit::assistant(json!([
+        {"type": "server_tool_use", "id": "srvtoolu_01", "name": "web_search", "input": {"query": "weather"}},
+    ]))
+}
+
+fn web_search() -> Value {
+    json!({"type": "web_search_20250305", "name": "web_search"})
+}

@@ -1,0 +1,533 @@
+//! Thinking, effort and sampling: what a model takes of each, and what goes together.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
+use crate::models::{Confidence, Model, Sampling};
+use crate::version::{OperationId, Version};
+
+const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
+/// Operations that take `max_tokens` and the sampling parameters.
+const CREATE: &[OperationId] = &[OperationId::MessagesCreate];
+/// The version that still has sampling parameters; later their presence is against the schema.
+const SAMPLING: &[Version] = &[Version::V2023_06_01];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "thinking-budget-over-max-tokens",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: CREATE,
+        check: check_budget,
+        breaches: break_budget,
+        answer: Answer::invalid("`max_tokens` must be greater than `thinking.budget_tokens`."),
+        explanation: "Thinking is output: its budget is spent out of `max_tokens`, and something must be left for \
+            the answer. Only interleaved thinking, which spreads over several calls, may have a larger budget.",
+        remedy: "Raise `max_tokens` or lower `budget_tokens`.",
+        source: "extended thinking page; public reports, September 2026",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "thinking-enabled-unsupported",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: |ask, out| check_form(ask, out, "enabled", ENABLED_UNSUPPORTED),
+        breaches: |base, out| {
+            break_form(
+                base,
+                out,
+                "thinking/enabled",
+                &json!({"type": "enabled", "budget_tokens": 1024}),
+            );
+        },
+        answer: Answer::invalid(ENABLED_UNSUPPORTED),
+        explanation: "Models from 4.7 on decide themselves how much to think; \
+            they take no budget, only a level of effort.",
+        remedy: "Send `thinking: {type: adaptive}` and `output_config.effort`.",
+        source: "errors page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "thinking-adaptive-unsupported",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: |ask, out| check_form(ask, out, "adaptive", ADAPTIVE_UNSUPPORTED),
+        breaches: |base, out| {
+            break_form(base, out, "thinking/adaptive", &json!({"type": "adaptive"}))
+        },
+        answer: Answer::invalid(ADAPTIVE_UNSUPPORTED),
+        explanation: "Models up to 4.5 think by a budget that the caller sets; adaptive thinking came with 4.6.",
+        remedy: "Send `thinking: {type: enabled, budget_tokens: N}`, or use a newer model.",
+        source: "adaptive thinking page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "thinking-disabled-unsupported",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: |ask, out| check_form(ask, out, "disabled", DISABLED_UNSUPPORTED),
+        breaches: |base, out| {
+            break_form(base, out, "thinking/disabled", &json!({"type": "disabled"}))
+        },
+        answer: Answer::invalid(DISABLED_UNSUPPORTED),
+        explanation: "Some models always think; it cannot be switched off, only kept short by a low effort.",
+        remedy: "Drop the parameter and lower `output_config.effort`.",
+        source: "errors page; what's-new pages of the models",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "thinking-disabled-with-high-effort",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_disabled_effort,
+        breaches: break_disabled_effort,
+        answer: Answer::invalid(
+            "\"thinking.type.disabled\" is not supported with effort LEVEL on this model.",
+        ),
+        explanation: "On Opus 5 the levels `xhigh` and `max` mean long thinking, which contradicts switching it off.",
+        remedy: "Lower the effort to `high`, or leave thinking on.",
+        source: "release notes of 24 July 2026",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "thinking-signature-forged",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_signature,
+        breaches: break_signature,
+        answer: Answer::invalid("messages.N.content.M: Invalid `signature` in `thinking` block"),
+        explanation: "A thinking block is signed, so that only what the model has really thought comes back to it. \
+            Text that was edited, shortened or made up does not fit its signature.",
+        remedy: "Send thinking blocks back unchanged, or leave them out.",
+        source: "many public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "thinking-block-not-first",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_first_block,
+        breaches: break_first_block,
+        answer: Answer::invalid(
+            "messages.N.content.0.type: Expected `thinking` or `redacted_thinking`, but found `X`. When `thinking` \
+             is enabled, a final `assistant` message must start with a thinking block (preceeding the lastmost set \
+             of `tool_use` and `tool_result` blocks).",
+        ),
+        explanation: "With a thinking budget the model's turn starts with its thinking, also when it comes back \
+            with the results of its tool calls: the model goes on from there. Clients that store only text and \
+            calls lose it.",
+        remedy: "Send the assistant's message back with its thinking blocks, or switch thinking off.",
+        source: "many public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "effort-unsupported",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: |ask, out| {
+            let wrong = ask.model.is_some_and(has_no_effort) && !view::effort(ask.body).is_empty();
+            out.extend(
+                wrong.then(|| Finding::new("", "This model does not support the effort parameter")),
+            );
+        },
+        breaches: |base, out| {
+            let Some(model) = edit::model(base, has_no_effort) else { return };
+            out.push(edit::small_on(
+                base,
+                model,
+                "output_config/effort",
+                json!({"output_config": {"effort": "low"}}),
+            ));
+        },
+        answer: Answer::invalid("This model does not support the effort parameter"),
+        explanation: "Effort is a setting of newer models; older ones know nothing of it and refuse it at any level.",
+        remedy: "Drop `output_config.effort` for this model.",
+        source: "effort page; public reports, August 2026",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "effort-level-unsupported",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: |ask, out| {
+            let level = view::effort(ask.body);
+            if !level.is_empty() && ask.model.is_some_and(|model| lacks_level(model, level)) {
+                let message = format!("effort level '{level}' is not supported on this model");
+                out.push(Finding::new("output_config.effort", message));
+            }
+        },
+        breaches: break_level,
+        answer: Answer::invalid(
+            "output_config.effort: effort level 'LEVEL' is not supported on this model",
+        ),
+        explanation: "All models with effort take `low` to `high`; `xhigh` and `max` only those listed for it.",
+        remedy: "Use a level the effort page lists for the model.",
+        source: "effort page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "sampling-deprecated",
+        stage: Stage::Body,
+        versions: SAMPLING,
+        operations: CREATE,
+        check: check_deprecated,
+        breaches: |base, out| {
+            let Some(model) = edit::model(base, |model| model.sampling == Sampling::Deprecated)
+            else {
+                return;
+            };
+            for (name, value) in
+                [("temperature", json!(0.5)), ("top_k", json!(5)), ("top_p", json!(0.5))]
+            {
+                out.push(edit::small_on(base, model, name, json!({name: value})));
+            }
+        },
+        answer: Answer::invalid("`PARAMETER` is deprecated for this model."),
+        explanation: "Models from 4.7 on are not tuned by sampling; values other than the default are refused, and \
+            the next version of the API has no such parameters at all. Whether the default itself passes is \
+            reported both ways, so it is not called wrong here.",
+        remedy: "Drop `temperature`, `top_p` and `top_k`; ask for variety in the prompt.",
+        source: "model deprecations page; public reports of live answers",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "temperature-with-thinking",
+        stage: Stage::Body,
+        versions: SAMPLING,
+        operations: CREATE,
+        check: |ask, out| {
+            let wrong = thinks_and_samples(ask)
+                && number(ask.body, "temperature").is_some_and(|value| value != 1.0);
+            let message = "`temperature` may only be set to 1 when thinking is enabled.";
+            out.extend(wrong.then(|| Finding::new("", message)));
+        },
+        breaches: |base, out| break_sampling(base, out, "temperature", &json!(0.5)),
+        answer: Answer::invalid("`temperature` may only be set to 1 when thinking is enabled."),
+        explanation: "Thinking was trained at temperature 1, and other temperatures spoil it.",
+        remedy: "Drop `temperature`, or switch thinking off.",
+        source: "extended thinking page; public reports of live answers",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "temperature-with-top-p",
+        stage: Stage::Body,
+        versions: SAMPLING,
+        operations: CREATE,
+        check: check_both,
+        breaches: |base, out| {
+            let Some(model) = edit::model(base, |model| model.sampling == Sampling::OneOf) else {
+                return;
+            };
+            out.push(edit::small_on(
+                base,
+                model,
+                "temperature",
+                json!({"temperature": 0.5, "top_p": 0.5}),
+            ));
+        },
+        answer: Answer::invalid(
+            "`temperature` and `top_p` cannot both be specified for this model. Please use only one.",
+        ),
+        explanation: "The models 4.5 and 4.6 take one of the two, since each narrows the same choice in its own way.",
+        remedy: "Keep one; `temperature` if in doubt.",
+        source: "public reports, September 2026",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "top-k-with-thinking",
+        stage: Stage::Body,
+        versions: SAMPLING,
+        operations: CREATE,
+        check: |ask, out| {
+            let wrong = thinks_and_samples(ask) && number(ask.body, "top_k").is_some();
+            out.extend(
+                wrong.then(|| Finding::new("", "`top_k` must be unset when thinking is enabled.")),
+            );
+        },
+        breaches: |base, out| break_sampling(base, out, "top_k", &json!(5)),
+        answer: Answer::invalid("`top_k` must be unset when thinking is enabled."),
+        explanation: "Thinking needs the whole choice of tokens; cutting it to the likeliest few spoils it.",
+        remedy: "Drop `top_k`, or switch thinking off.",
+        source: "extended thinking page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "top-p-low-with-thinking",
+        stage: Stage::Body,
+        versions: SAMPLING,
+        operations: CREATE,
+        check: |ask, out| {
+            let wrong = thinks_and_samples(ask)
+                && number(ask.body, "top_p").is_some_and(|value| value < TOP_P_MIN);
+            let message =
+                "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.";
+            out.extend(wrong.then(|| Finding::new("", message)));
+        },
+        breaches: |base, out| break_sampling(base, out, "top_p", &json!(0.5)),
+        answer: Answer::invalid(
+            "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.",
+        ),
+        explanation: "Thinking needs nearly the whole choice of tokens: `top_p` may be 0.95 at the least.",
+        remedy: "Drop `top_p` or raise it, or switch thinking off.",
+        source: "extended thinking page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+];
+
+const ENABLED_UNSUPPORTED: &str = "\"thinking.type.enabled\" is not supported for this model. Use \
+    \"thinking.type.adaptive\" and \"output_config.effort\" to control thinking behavior.";
+const ADAPTIVE_UNSUPPORTED: &str = "adaptive thinking is not supported on this model";
+const DISABLED_UNSUPPORTED: &str = "\"thinking.type.disabled\" is not supported for this model. Thinking defaults to \
+    adaptive mode when not specified; use \"thinking.type.adaptive\" and \"output_config.effort\" to control \
+    thinking behavior.";
+
+const INTERLEAVED: &str = "interleaved-thinking-2025-05-14";
+const TOP_P_MIN: f64 = 0.95;
+
+fn check_budget(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let Some(thinking) =
+        ask.body.get("thinking").filter(|thinking| view::kind(thinking) == "enabled")
+    else {
+        return;
+    };
+    let budget = view::integer(thinking, "budget_tokens");
+    // Nothing fits below zero, and `max_tokens: 0` with thinking has a rule of its own.
+    let max_tokens = view::integer(ask.body, "max_tokens").filter(|max| *max > 0);
+    let (Some(budget), Some(max_tokens)) = (budget, max_tokens) else { return };
+    if budget >= max_tokens && !view::has_beta(ask.request, INTERLEAVED) {
+        out.push(Finding::new("", "`max_tokens` must be greater than `thinking.budget_tokens`."));
+    }
+}
+
+fn break_budget(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let Some(model) = edit::model(base, |model| model.thinks("enabled")) else { return };
+    if view::has_beta(base.request, INTERLEAVED) {
+        return;
+    }
+    for (at, budget) in
+        [("thinking/budget_tokens/equal", 2000), ("thinking/budget_tokens/over", 4000)]
+    {
+        let thinking = json!({"type": "enabled", "budget_tokens": budget});
+        out.push(edit::small_on(
+            base,
+            model,
+            at,
+            json!({"max_tokens": 2000, "thinking": thinking}),
+        ));
+    }
+}
+
+fn refuses(model: &Model, form: &str) -> bool {
+    !model.thinks(form) && !model.thinking_uncertain.iter().any(|uncertain| uncertain == form)
+}
+
+fn check_form(ask: &Ask<'_>, out: &mut Vec<Finding>, form: &str, message: &'static str) {
+    if view::thinking(ask.body) == form && ask.model.is_some_and(|model| refuses(model, form)) {
+        out.push(Finding::new("", message));
+    }
+}
+
+fn break_form(base: &Base<'_>, out: &mut Vec<Breach>, at: &'static str, thinking: &Value) {
+    let form = view::kind(thinking);
+    let Some(model) = edit::model(base, |model| refuses(model, form)) else { return };
+    out.push(edit::small_on(base, model, at, json!({"thinking": thinking})));
+}
+
+/// The one model that can be kept from thinking, but not at these levels.
+const NO_QUIET_EFFORT: (&str, [&str; 2]) = ("claude-opus-5", ["xhigh", "max"]);
+
+fn check_disabled_effort(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let (name, levels) = NO_QUIET_EFFORT;
+    let level = view::effort(ask.body);
+    let is_high = levels.contains(&level) && ask.model.is_some_and(|model| model.id == name);
+    if is_high && view::thinking(ask.body) == "disabled" {
+        let message = format!(
+            "\"thinking.type.disabled\" is not supported with effort {level} on this model."
+        );
+        out.push(Finding::new("", message));
+    }
+}
+
+fn break_disabled_effort(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let Some(model) = base.models.find(NO_QUIET_EFFORT.0) else { return };
+    for (at, level) in
+        [("output_config/effort/max", "max"), ("output_config/effort/xhigh", "xhigh")]
+    {
+        let members = json!({"thinking": {"type": "disabled"}, "output_config": {"effort": level}});
+        out.push(edit::small_on(base, model, at, members));
+    }
+}
+
+fn check_signature(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for block in view::blocks(ask.body).filter(|block| block.kind == "thinking") {
+        let (Some(thinking), Some(signature)) = (block.text("thinking"), block.text("signature"))
+        else {
+            continue;
+        };
+        if !crate::signature::verify(thinking, signature) {
+            out.push(Finding::new(block.path(), "Invalid `signature` in `thinking` block"));
+        }
+    }
+}
+
+fn break_signature(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let forged =
+        json!({"type": "thinking", "thinking": "Let me see.", "signature": "cHJvYml0eQ=="});
+    let messages = json!([
+        edit::user(json!("Is water wet?")),
+        edit::assistant(json!([forged, edit::text("Yes.")])),
+        edit::user(json!("Why?")),
+    ]);
+    // Without thinking, the blocks may be dropped before anybody looks at them.
+    for (form, thinking) in [
+        ("adaptive", json!({"type": "adaptive"})),
+        ("enabled", json!({"type": "enabled", "budget_tokens": 1024})),
+    ] {
+        if let Some(model) = base.model.filter(|model| model.thinks(form)) {
+            let members = json!({"messages": messages, "thinking": thinking});
+            out.push(edit::small_on(base, model, "messages/content/thinking", members));
+            break;
+        }
+    }
+    let Some(block) = view::blocks(base.body).find(|block| block.kind == "thinking") else {
+        return;
+    };
+    let Some(signature) = block.text("signature").filter(|signature| !signature.is_empty()) else {
+        return;
+    };
+    // The first character, because the bits of the last ones may be padding that nobody compares.
+    let mut altered = signature.to_owned();
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    altered.replace_range(..signature.chars().next().map_or(0, char::len_utf8), other);
+    out.push(base.with_body("messages/content/thinking/signature", |body| {
+        body["messages"][block.message]["content"][block.index]["signature"] = json!(altered);
+    }));
+}
+
+/// A tool loop starts at the assistant's first message after the user has spoken, and results do not end it:
+/// that message must start with thinking.
+fn check_first_block(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    if view::thinking(ask.body) != "enabled" {
+        return;
+    }
+    let mut start: Option<view::Message<'_>> = None;
+    let mut calls = false;
+    for message in view::messages(ask.body) {
+        match message.role {
+            "user" if !message.blocks().any(|block| block.kind == "tool_result") => {
+                (start, calls) = (None, false)
+            }
+            "assistant" => {
+                start.get_or_insert(message);
+                calls |= message.blocks().any(|block| block.kind == "tool_use");
+            }
+            _ => {}
+        }
+    }
+    let Some(first) = start.filter(|_| calls).and_then(|start| start.blocks().next()) else {
+        return;
+    };
+    if !matches!(first.kind, "thinking" | "redacted_thinking") {
+        let message = format!(
+            "Expected `thinking` or `redacted_thinking`, but found `{}`. When `thinking` is enabled, a final \
+             `assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and \
+             `tool_result` blocks).",
+            first.kind
+        );
+        out.push(Finding::new(format!("{}.type", first.path()), message));
+    }
+}
+
+fn break_first_block(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let Some(model) = edit::model(base, |model| model.thinks("enabled")) else { return };
+    for (at, blocks) in [
+        ("messages/content/text", json!([edit::text("One moment."), edit::tool_use("toolu_01")])),
+        ("messages/content/tool_use", json!([edit::tool_use("toolu_01")])),
+    ] {
+        let result = edit::user(json!([edit::tool_result("toolu_01")]));
+        let mut members =
+            edit::tool_talk(json!([edit::user(json!("Hello.")), edit::assistant(blocks), result]));
+        members["thinking"] = json!({"type": "enabled", "budget_tokens": 1024});
+        out.push(edit::small_on(base, model, at, members));
+    }
+}
+
+fn has_no_effort(model: &Model) -> bool {
+    model.effort.is_empty() && model.effort_uncertain.is_empty()
+}
+
+fn lacks_level(model: &Model, level: &str) -> bool {
+    !model.effort.is_empty()
+        && !model.effort.iter().chain(&model.effort_uncertain).any(|known| known == level)
+}
+
+fn break_level(base: &Base<'_>, out: &mut Vec<Breach>) {
+    for (at, level) in
+        [("output_config/effort/max", "max"), ("output_config/effort/xhigh", "xhigh")]
+    {
+        let Some(model) = edit::model(base, |model| lacks_level(model, level)) else { continue };
+        out.push(edit::small_on(base, model, at, json!({"output_config": {"effort": level}})));
+    }
+}
+
+fn number(params: &Value, member: &str) -> Option<f64> {
+    params.get(member).and_then(Value::as_f64)
+}
+
+fn check_deprecated(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    if !ask.model.is_some_and(|model| model.sampling == Sampling::Deprecated) {
+        return;
+    }
+    let is_set = |name| match name {
+        "top_k" => number(ask.body, name).is_some(),
+        _ => number(ask.body, name).is_some_and(|value| value != 1.0),
+    };
+    for name in ["temperature", "top_p", "top_k"].into_iter().filter(|name| is_set(*name)) {
+        out.push(Finding::new("", format!("`{name}` is deprecated for this model.")));
+    }
+}
+
+/// Whether the request asks a model that takes sampling parameters to think. Others refuse those anyway.
+fn thinks_and_samples(ask: &Ask<'_>) -> bool {
+    matches!(view::thinking(ask.body), "adaptive" | "enabled")
+        && ask.model.is_some_and(|model| model.sampling != Sampling::Deprecated)
+}
+
+fn break_sampling(base: &Base<'_>, out: &mut Vec<Breach>, name: &'static str, value: &Value) {
+    let takes_both =
+        |model: &Model| model.thinks("enabled") && model.sampling != Sampling::Deprecated;
+    let Some(model) = edit::model(base, takes_both) else { return };
+    let thinking = json!({"type": "enabled", "budget_tokens": 1024});
+    out.push(edit::small_on(base, model, name, json!({"thinking": thinking, name: value})));
+}
+
+fn check_both(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let takes_one = ask.model.is_some_and(|model| model.sampling == Sampling::OneOf);
+    if takes_one && number(ask.body, "temperature").is_some() && number(ask.body, "top_p").is_some()
+    {
+        let message = "`temperature` and `top_p` cannot both be specified for this model. Please use only one.";
+        out.push(Finding::new("", message));
+    }
+}

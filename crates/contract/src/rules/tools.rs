@@ -1,0 +1,419 @@
+//! Tool definitions and the choice among them.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
+use crate::models::{Confidence, Settled};
+use crate::version::{OperationId, Version};
+
+const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
+
+const STRICT_TOOLS_MAX: usize = 20;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "tool-name-duplicate",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_names,
+        breaches: |base, out| {
+            let twice = json!([edit::tool("get_weather"), edit::tool("get_weather")]);
+            out.push(edit::small(base, "tools/name", json!({"tools": twice})));
+        },
+        answer: Answer::invalid("tools: Tool names must be unique."),
+        explanation: "The model names the tool it calls, so two tools cannot share a name. \
+            Lists joined from several sources, such as MCP servers, collide easily.",
+        remedy: "Prefix the names with their source, or remove the double.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "input-schema-invalid",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_schemas,
+        breaches: |base, out| {
+            for (at, member) in [
+                ("tools/input_schema/minLength", json!({"type": "string", "minLength": -1})),
+                ("tools/input_schema/required", json!({"type": "object", "required": "city"})),
+                ("tools/input_schema/type", json!({"type": "text"})),
+            ] {
+                out.push(with_schema(
+                    base,
+                    at,
+                    &json!({"type": "object", "properties": {"city": member}}),
+                ));
+            }
+        },
+        answer: Answer::invalid(
+            "tools.N.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12",
+        ),
+        explanation: "A tool's parameters are described in JSON Schema, draft 2020-12, and the description itself \
+            is checked. Older drafts (`required: true` inside a property, a boolean `exclusiveMinimum`) and type \
+            names of programming languages fail.",
+        remedy: "Validate the schema against the draft's meta-schema before it is sent.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "input-schema-top-level-union",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_unions,
+        breaches: |base, out| {
+            let branch = json!([{"type": "object", "properties": {"city": {"type": "string"}}}]);
+            for (at, keyword) in [
+                ("tools/input_schema/allOf", "allOf"),
+                ("tools/input_schema/anyOf", "anyOf"),
+                ("tools/input_schema/oneOf", "oneOf"),
+            ] {
+                out.push(with_schema(base, at, &json!({"type": "object", keyword: branch})));
+            }
+        },
+        answer: Answer::invalid(
+            "tools.N.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level",
+        ),
+        explanation: "A tool takes one object of parameters; alternatives between whole objects are not supported \
+            at the top of its schema. Below, in a property, they are.",
+        remedy: "Move the alternatives into a property, or define one tool for each.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "tool-choice-without-tools",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: |ask, out| {
+            let wrong = view::given(ask.body, "tool_choice") && view::tools(ask.body).is_empty();
+            out.extend(wrong.then(|| {
+                Finding::new("", "tool_choice may only be specified while providing tools.")
+            }));
+        },
+        breaches: |base, out| {
+            let choice = json!({"type": "auto"});
+            out.push(edit::small(base, "tool_choice", json!({"tool_choice": choice})));
+            out.push(edit::small(
+                base,
+                "tool_choice/no-tools",
+                json!({"tool_choice": choice, "tools": []}),
+            ));
+        },
+        answer: Answer::invalid("tool_choice may only be specified while providing tools."),
+        explanation: "Without tools there is nothing to choose from. \
+            A list of tools that was filtered down to none leaves the choice behind.",
+        remedy: "Drop `tool_choice` together with the last tool.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "tool-choice-forced-unsupported",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_forced,
+        breaches: break_forced,
+        answer: Answer::invalid(
+            "tool_choice: type \"tool\" and \"any\" are not supported for this model.",
+        ),
+        explanation: "The newest models always think before they act, and a forced call would skip that: they take \
+            `auto` and `none` only. Counting tokens refuses it, too.",
+        remedy: "Use `auto` and ask for the tool in the prompt, or structured outputs if only the shape matters.",
+        source: "release notes of 1 September 2026; what's-new pages of the models",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "tool-choice-forced-with-thinking",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: |ask, out| {
+            let wrong = view::forces_tool(ask.body) && view::thinking(ask.body) == "enabled";
+            let message = "Thinking may not be enabled when tool_choice forces tool use.";
+            out.extend(wrong.then(|| Finding::new("", message)));
+        },
+        breaches: break_forced_thinking,
+        answer: Answer::invalid("Thinking may not be enabled when tool_choice forces tool use."),
+        explanation: "A forced call begins the answer, so there would be no place left for thinking before it.",
+        remedy: "Switch one of the two off for this request.",
+        source: "extended thinking page; public reports of live answers",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "tools-all-deferred",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_all_deferred,
+        breaches: |base, out| {
+            let mut tool = edit::tool("get_weather");
+            tool["defer_loading"] = json!(true);
+            out.push(edit::small(base, "tools/defer_loading", json!({"tools": [tool]})));
+        },
+        answer: Answer::invalid("At least one tool must have defer_loading=false."),
+        explanation: "Deferred tools are found through a search tool. \
+            If every tool is deferred, the model sees none to begin with.",
+        remedy: "Leave at least the search tool without `defer_loading`.",
+        source: "tool search page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "defer-loading-with-cache-control",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_deferred_cached,
+        breaches: |base, out| {
+            let search =
+                json!({"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"});
+            let mut tool = edit::tool("get_weather");
+            tool["defer_loading"] = json!(true);
+            tool["cache_control"] = json!({"type": "ephemeral"});
+            out.push(edit::small(base, "tools/cache_control", json!({"tools": [search, tool]})));
+        },
+        answer: Answer::invalid(
+            "tools.N: cache_control cannot be set on a tool with defer_loading=true",
+        ),
+        explanation: "A deferred tool is not part of the prompt until the model has found it, \
+            so there is nothing at its place that could be cached.",
+        remedy: "Put the breakpoint on the last tool that is not deferred.",
+        source: "tool search page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "domains-allowed-and-blocked",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_domains,
+        breaches: |base, out| {
+            for (at, kind, name) in [
+                ("tools/web_fetch", "web_fetch_20250910", "web_fetch"),
+                ("tools/web_search", "web_search_20250305", "web_search"),
+            ] {
+                let tool = json!({
+                    "type": kind, "name": name,
+                    "allowed_domains": ["example.com"], "blocked_domains": ["example.org"],
+                });
+                out.push(edit::small(base, at, json!({"tools": [tool]})));
+            }
+        },
+        answer: Answer::invalid(
+            "tools.N: only one of allowed_domains and blocked_domains may be specified",
+        ),
+        explanation: "A web tool is limited to a list of domains or kept from one; both at once would need a rule \
+            for what stands in neither.",
+        remedy: "Keep one of the two lists.",
+        source: "web search and web fetch pages",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "strict-tools-over-limit",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_strict_count,
+        breaches: |base, out| {
+            let strict = |n| {
+                let mut tool = edit::tool(&format!("tool_{n}"));
+                tool["strict"] = json!(true);
+                tool
+            };
+            let tools: Vec<_> = (0..=STRICT_TOOLS_MAX).map(strict).collect();
+            out.push(edit::small(base, "tools/strict", json!({"tools": tools})));
+        },
+        answer: Answer::invalid("tools: at most 20 strict tools are supported, found N"),
+        explanation: "The schemas of strict tools are compiled into a grammar together, which is only feasible for \
+            20 of them.",
+        remedy: "Mark only those tools as strict whose input must never deviate.",
+        source: "structured outputs page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "input-examples-invalid",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        check: check_examples,
+        breaches: |base, out| {
+            for (at, examples) in [
+                ("tools/input_examples/lacking", json!([{}])),
+                ("tools/input_examples/one-of-two", json!([{"city": "Zurich"}, {"city": 8001}])),
+            ] {
+                let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+                let tool = json!({"name": "get_weather", "input_schema": schema, "input_examples": examples});
+                out.push(edit::small(base, at, json!({"tools": [tool]})));
+            }
+        },
+        answer: Answer::invalid(
+            "tools.N.custom.input_examples.M: example does not match input_schema",
+        ),
+        explanation: "Examples show the model what a good input looks like, so each must itself satisfy the \
+            schema of its tool.",
+        remedy: "Correct the example, or the schema if it is the one that lags behind.",
+        source: "define tools page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+];
+
+fn check_names(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let names = view::tools(ask.body)
+        .iter()
+        .enumerate()
+        .filter_map(|(n, tool)| Some((n, view::tool_name(tool)?)));
+    if view::first_duplicate(names).is_some() {
+        out.push(Finding::new("tools", "Tool names must be unique."));
+    }
+}
+
+fn with_schema(base: &Base<'_>, at: &'static str, schema: &Value) -> Breach {
+    edit::small(base, at, json!({"tools": [{"name": "get_weather", "input_schema": schema}]}))
+}
+
+/// The tools that bring a schema of their own, with their index.
+fn schemas(params: &Value) -> impl Iterator<Item = (usize, &Value, &Value)> {
+    view::tools(params)
+        .iter()
+        .enumerate()
+        .filter_map(|(n, tool)| Some((n, tool, tool.get("input_schema")?)))
+}
+
+fn check_schemas(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for (n, ..) in schemas(ask.body).filter(|(_, _, schema)| !is_json_schema(schema)) {
+        let message = "JSON schema is invalid. It must match JSON Schema draft 2020-12";
+        out.push(Finding::new(format!("tools.{n}.custom.input_schema"), message));
+    }
+}
+
+/// The API lets `properties` and `required` be `null`, which the draft does not.
+fn is_json_schema(schema: &Value) -> bool {
+    let mut members = schema.as_object().into_iter().flatten();
+    if !members
+        .any(|(name, value)| value.is_null() && matches!(name.as_str(), "properties" | "required"))
+    {
+        return jsonschema::draft202012::meta::is_valid(schema);
+    }
+    let mut schema = schema.clone();
+    if let Some(members) = schema.as_object_mut() {
+        members.retain(|name, value| {
+            !(value.is_null() && matches!(name.as_str(), "properties" | "required"))
+        });
+    }
+    jsonschema::draft202012::meta::is_valid(&schema)
+}
+
+fn check_unions(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let is_union = |schema: &Value| {
+        ["allOf", "anyOf", "oneOf"].iter().any(|keyword| schema.get(keyword).is_some())
+    };
+    for (n, ..) in schemas(ask.body).filter(|(_, _, schema)| is_union(schema)) {
+        let message = "input_schema does not support oneOf, allOf, or anyOf at the top level";
+        out.push(Finding::new(format!("tools.{n}.custom.input_schema"), message));
+    }
+}
+
+fn check_forced(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let refuses = ask.model.is_some_and(|model| model.forced_tool_choice == Settled::No);
+    if refuses && view::forces_tool(ask.body) {
+        out.push(Finding::new(
+            "tool_choice",
+            "type \"tool\" and \"any\" are not supported for this model.",
+        ));
+    }
+}
+
+fn break_forced(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let Some(model) = edit::model(base, |model| model.forced_tool_choice == Settled::No) else {
+        return;
+    };
+    for (at, choice) in [
+        ("tool_choice/any", json!({"type": "any"})),
+        ("tool_choice/tool", json!({"type": "tool", "name": "get_weather"})),
+    ] {
+        let members = json!({"tools": [edit::tool("get_weather")], "tool_choice": choice});
+        out.push(edit::small_on(base, model, at, members));
+    }
+}
+
+fn break_forced_thinking(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let takes_both = |model: &crate::models::Model| {
+        model.thinks("enabled") && model.forced_tool_choice == Settled::Yes
+    };
+    let Some(model) = edit::model(base, takes_both) else { return };
+    let members = json!({
+        "tools": [edit::tool("get_weather")],
+        "tool_choice": {"type": "any"},
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+    });
+    out.push(edit::small_on(base, model, "tool_choice", members));
+}
+
+fn is_deferred(tool: &Value) -> bool {
+    tool.get("defer_loading") == Some(&Value::Bool(true))
+}
+
+fn check_all_deferred(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let tools = view::tools(ask.body);
+    if !tools.is_empty() && tools.iter().all(is_deferred) {
+        out.push(Finding::new("", "At least one tool must have defer_loading=false."));
+    }
+}
+
+fn check_deferred_cached(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for (n, tool) in view::tools(ask.body).iter().enumerate() {
+        if is_deferred(tool) && view::given(tool, "cache_control") {
+            let message = "cache_control cannot be set on a tool with defer_loading=true";
+            out.push(Finding::new(format!("tools.{n}"), message));
+        }
+    }
+}
+
+fn check_domains(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for (n, tool) in view::tools(ask.body).iter().enumerate() {
+        if view::given(tool, "allowed_domains") && view::given(tool, "blocked_domains") {
+            let message = "only one of allowed_domains and blocked_domains may be specified";
+            out.push(Finding::new(format!("tools.{n}"), message));
+        }
+    }
+}
+
+fn check_strict_count(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let count = view::tools(ask.body).iter().filter(|tool| view::is_strict(tool)).count();
+    if count > STRICT_TOOLS_MAX {
+        let message =
+            format!("at most {STRICT_TOOLS_MAX} strict tools are supported, found {count}");
+        out.push(Finding::new("tools", message));
+    }
+}
+
+fn check_examples(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for (n, tool, schema) in schemas(ask.body) {
+        let examples = view::member_list(tool, "input_examples");
+        if examples.is_empty() {
+            continue;
+        }
+        // A schema that does not compile has a rule of its own.
+        let Ok(validator) = jsonschema::draft202012::new(schema) else { continue };
+        let wrong = examples.iter().enumerate().filter(|(_, example)| !validator.is_valid(example));
+        out.extend(wrong.map(|(m, _)| {
+            Finding::new(
+                format!("tools.{n}.custom.input_examples.{m}"),
+                "example does not match input_schema",
+            )
+        }));
+    }
+}

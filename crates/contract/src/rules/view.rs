@@ -1,0 +1,234 @@
+//! Walks over message parameters, shared by the rules.
+//!
+//! Everything here reads a body that has passed its schema, yet never assumes it: a missing or odd member is
+//! skipped, because a rule that panics would take the server down with it.
+
+use serde_json::Value;
+
+/// A message with its place.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    pub index: usize,
+    pub role: &'a str,
+    pub content: &'a Value,
+}
+
+/// A content block with its place: `messages.{message}.content.{index}`.
+#[derive(Clone, Copy)]
+pub struct Block<'a> {
+    pub message: usize,
+    pub role: &'a str,
+    pub index: usize,
+    pub kind: &'a str,
+    pub value: &'a Value,
+}
+
+impl Block<'_> {
+    /// Dotted path of the block, as the API writes it.
+    pub fn path(&self) -> String {
+        format!("messages.{}.content.{}", self.message, self.index)
+    }
+
+    pub fn text(&self, member: &str) -> Option<&str> {
+        self.value.get(member).and_then(Value::as_str)
+    }
+}
+
+impl<'a> Message<'a> {
+    /// The blocks of array content; none if the content is a string.
+    pub fn blocks(self) -> impl DoubleEndedIterator<Item = Block<'a>> {
+        list(self.content).iter().enumerate().map(move |(index, value)| Block {
+            message: self.index,
+            role: self.role,
+            index,
+            kind: kind(value),
+            value,
+        })
+    }
+
+    /// Whether there is nothing in it: an empty string or an empty list.
+    pub fn is_empty(self) -> bool {
+        match self.content {
+            Value::String(text) => text.is_empty(),
+            Value::Array(blocks) => blocks.is_empty(),
+            _ => false,
+        }
+    }
+}
+
+/// The messages in order.
+pub fn messages(
+    params: &Value,
+) -> impl DoubleEndedIterator<Item = Message<'_>> + ExactSizeIterator {
+    member_list(params, "messages").iter().enumerate().map(|(index, message)| Message {
+        index,
+        role: message.get("role").and_then(Value::as_str).unwrap_or_default(),
+        content: message.get("content").unwrap_or(&Value::Null),
+    })
+}
+
+/// All top-level content blocks of all messages, in order.
+pub fn blocks(params: &Value) -> impl Iterator<Item = Block<'_>> {
+    messages(params).flat_map(Message::blocks)
+}
+
+/// The tools in order.
+pub fn tools(params: &Value) -> &[Value] {
+    member_list(params, "tools")
+}
+
+/// A tool's name; toolsets have none.
+pub fn tool_name(tool: &Value) -> Option<&str> {
+    tool.get("name").and_then(Value::as_str)
+}
+
+/// The `type` member; empty if there is none.
+pub fn kind(value: &Value) -> &str {
+    value.get("type").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// `thinking.type`; empty if the parameter is absent.
+pub fn thinking(params: &Value) -> &str {
+    params.get("thinking").map_or("", kind)
+}
+
+/// `tool_choice.type`; empty if the parameter is absent.
+pub fn tool_choice(params: &Value) -> &str {
+    params.get("tool_choice").map_or("", kind)
+}
+
+/// The elements of an array member; none if it is absent or something else.
+pub fn member_list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
+    value.get(member).map_or(&[], list)
+}
+
+/// The elements of an array; none if it is something else.
+pub fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A place below the parameters, kept as a chain on the stack so that walking costs nothing; only a finding
+/// pays for the path.
+#[derive(Clone, Copy)]
+pub struct Place<'p> {
+    pub parent: Option<&'p Self>,
+    pub member: &'static str,
+    pub index: usize,
+}
+
+impl Place<'_> {
+    /// Dotted path, as the API writes it.
+    pub fn path(self) -> String {
+        let own = format!("{}.{}", self.member, self.index);
+        self.parent.map_or_else(|| own.clone(), |parent| format!("{}.{own}", parent.path()))
+    }
+}
+
+/// Visits every content block of every message, those inside results and documents included, innermost
+/// first: the order in which the API reads cache breakpoints.
+pub fn each_block<'a>(params: &'a Value, visit: &mut dyn FnMut(Place<'_>, &'a Value)) {
+    for message in messages(params) {
+        let parent = Place { parent: None, member: "messages", index: message.index };
+        each_below(parent, "content", list(message.content), visit);
+    }
+}
+
+/// Recursion ends with the JSON, whose depth the parser has limited.
+fn each_below<'a>(
+    parent: Place<'_>,
+    member: &'static str,
+    blocks: &'a [Value],
+    visit: &mut dyn FnMut(Place<'_>, &'a Value),
+) {
+    for (index, block) in blocks.iter().enumerate() {
+        let place = Place { parent: Some(&parent), member, index };
+        match kind(block) {
+            "tool_result" | "search_result" => {
+                each_below(place, "content", member_list(block, "content"), visit)
+            }
+            "document" => {
+                let inner =
+                    block.get("source").map_or(&[][..], |source| member_list(source, "content"));
+                each_below(place, "source.content", inner, visit);
+            }
+            _ => {}
+        }
+        visit(place, block);
+    }
+}
+
+/// Whether the member is there and not `null`.
+pub fn given(value: &Value, member: &str) -> bool {
+    value.get(member).is_some_and(|value| !value.is_null())
+}
+
+/// A whole number, also when it is written with a fraction of zero, which JSON Schema counts as an integer.
+pub fn integer(value: &Value, member: &str) -> Option<u64> {
+    let number = value.get(member)?;
+    number
+        .as_u64()
+        .or_else(|| number.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0).map(|n| n as u64))
+}
+
+/// `output_config.format`, if it is given.
+pub fn output_format(params: &Value) -> Option<&Value> {
+    params.get("output_config")?.get("format").filter(|format| !format.is_null())
+}
+
+/// `output_config.effort`; empty if it is not given.
+pub fn effort(params: &Value) -> &str {
+    params
+        .get("output_config")
+        .and_then(|config| config.get("effort"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// Whether `tool_choice` makes the model call a tool.
+pub fn forces_tool(params: &Value) -> bool {
+    matches!(tool_choice(params), "any" | "tool")
+}
+
+/// Whether one of the `anthropic-beta` fields names that value.
+pub fn has_beta(request: &classify::Request, beta: &str) -> bool {
+    betas(request).any(|value| value == beta)
+}
+
+/// The values of all `anthropic-beta` fields, joined by commas or repeated.
+pub fn betas(request: &classify::Request) -> impl Iterator<Item = &str> {
+    request
+        .headers
+        .all("anthropic-beta")
+        .flat_map(|field| field.split(','))
+        .map(str::trim)
+        .filter(|v| !v.is_empty())
+}
+
+/// The first element that equals an earlier one, with its index.
+///
+/// Short lists, which are nearly all, are compared pairwise and cost no memory.
+pub fn first_duplicate<'a>(
+    items: impl Iterator<Item = (usize, &'a str)> + Clone,
+) -> Option<(usize, &'a str)> {
+    /// Where a tree becomes cheaper than comparing pairs.
+    const PAIRWISE_MAX: usize = 16;
+    if items.clone().nth(PAIRWISE_MAX).is_some() {
+        let mut seen = std::collections::BTreeSet::new();
+        return items.into_iter().find(|(_, item)| !seen.insert(*item));
+    }
+    let earlier = items.clone();
+    items
+        .enumerate()
+        .find(|(n, (_, item))| earlier.clone().take(*n).any(|(_, e)| e == *item))
+        .map(|(_, found)| found)
+}
+
+/// Whether a block is part of a server tool's work: its call or its result.
+pub fn is_server_tool(kind: &str) -> bool {
+    kind == "server_tool_use" || (kind.ends_with("_tool_result") && kind != "mcp_tool_result")
+}
+
+/// Whether a tool's input is held to its schema by a grammar.
+pub fn is_strict(tool: &Value) -> bool {
+    tool.get("strict") == Some(&Value::Bool(true))
+}

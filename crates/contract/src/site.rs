@@ -1,0 +1,119 @@
+//! Walks a valid body along its schema, one call per place that could be broken.
+
+use serde_json::Value;
+
+use crate::schema::{Branch, Kind, More, Property, SchemaId, Schemas, Union};
+
+/// A place in a body, with the schema that rules there.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// Stable path through the schema, as it stands in case ids: `messages/user/content/tool_result/is_error`.
+    pub path: &'a str,
+    /// JSON pointer into this body.
+    pub pointer: &'a str,
+    pub value: &'a Value,
+    /// The schema at this place, aliases not followed, so that its own `nullable` counts.
+    pub schema: SchemaId,
+    /// Set if the place is a member of a closed or open object: how the object declares it.
+    pub property: Option<&'a Property>,
+    /// Set if the place is a union: the union and the branch the value takes.
+    pub union: Option<(&'a Union, &'a Branch)>,
+}
+
+/// Past this depth bodies repeat themselves (a tool result inside a message inside a batch is at 9).
+const DEPTH_MAX: usize = 24;
+
+/// Calls `visit` for the body itself (path empty) and for every place in it that a schema describes, outer first.
+pub fn walk(schemas: &Schemas, root: SchemaId, body: &Value, visit: &mut dyn FnMut(Site<'_>)) {
+    let mut walk = Walk { schemas, visit, path: String::new(), pointer: String::new(), depth: 0 };
+    walk.place(root, body, None);
+}
+
+struct Walk<'s, 'v> {
+    schemas: &'s Schemas,
+    visit: &'v mut dyn FnMut(Site<'_>),
+    path: String,
+    pointer: String,
+    depth: usize,
+}
+
+impl Walk<'_, '_> {
+    fn place(&mut self, schema: SchemaId, value: &Value, property: Option<&Property>) {
+        let schemas = self.schemas;
+        let union = match &schemas.resolved(schema).kind {
+            Kind::Union(union) => schemas.branch(union, value).map(|branch| (union, branch)),
+            _ => None,
+        };
+        (self.visit)(Site { path: &self.path, pointer: &self.pointer, value, schema, property, union });
+        if self.depth < DEPTH_MAX {
+            self.depth += 1;
+            self.inside(schema, value, union);
+            self.depth -= 1;
+        }
+    }
+
+    fn inside(&mut self, schema: SchemaId, value: &Value, union: Option<(&Union, &Branch)>) {
+        let schemas = self.schemas;
+        match (&schemas.resolved(schema).kind, value) {
+            (Kind::Union(_), _) => {
+                if let Some((union, branch)) = union {
+                    self.branch(union, branch, value);
+                }
+            }
+            (Kind::Object(object), Value::Object(members)) => {
+                for (name, value) in members {
+                    match object.properties.iter().find(|property| property.name == *name) {
+                        Some(property) => {
+                            self.at(Some(name), name, |walk| walk.place(property.schema, value, Some(property)));
+                        }
+                        None => {
+                            if let More::Of(schema) = object.more {
+                                self.at(None, name, |walk| walk.place(schema, value, None));
+                            }
+                        }
+                    }
+                }
+            }
+            (Kind::List { items, .. }, Value::Array(elements)) => {
+                for (index, value) in elements.iter().enumerate() {
+                    self.at(None, &index.to_string(), |walk| walk.place(*items, value, None));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A tagged branch adds its tag to the path; an untagged one is told by what follows.
+    fn branch(&mut self, union: &Union, branch: &Branch, value: &Value) {
+        let tag = union.tag.as_ref().and_then(|tag| value.get(tag)?.as_str()).or(branch.tags.first().map(String::as_str));
+        let length = self.path.len();
+        if let Some(tag) = tag {
+            push(&mut self.path, tag);
+        }
+        let nested = match &self.schemas.resolved(branch.schema).kind {
+            Kind::Union(union) => self.schemas.branch(union, value).map(|branch| (union, branch)),
+            _ => None,
+        };
+        self.inside(branch.schema, value, nested);
+        self.path.truncate(length);
+    }
+
+    fn at(&mut self, segment: Option<&str>, key: &str, step: impl FnOnce(&mut Self)) {
+        let (path, pointer) = (self.path.len(), self.pointer.len());
+        if let Some(segment) = segment {
+            push(&mut self.path, segment);
+        }
+        self.pointer.push('/');
+        self.pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        step(self);
+        self.path.truncate(path);
+        self.pointer.truncate(pointer);
+    }
+}
+
+fn push(path: &mut String, segment: &str) {
+    if !path.is_empty() {
+        path.push('/');
+    }
+    path.push_str(segment);
+}

@@ -1,0 +1,153 @@
+//! Requests typed out by hand from the sources, one file per rule, with a mended twin that must be accepted.
+//!
+//! They are the evidence that generator, rules and mock do not merely agree with each other, so nothing here is
+//! drawn, mutated or ever written back.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use classify::http::KEY_PLACEHOLDER;
+use classify::{Body, Headers, Request};
+use serde::Deserialize;
+
+use crate::case::{Case, CaseId, Origin, StatedAnswer, Traits};
+use crate::models::Confidence;
+use crate::spec::{Contract, SpecError, Text};
+use crate::version::{OperationId, Version};
+
+/// One file of `specs/witnesses/`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    pub rule: String,
+    pub source: String,
+    pub confidence: Confidence,
+    pub versions: Vec<String>,
+    pub operation: String,
+    /// The open question, where the source leaves the answer open.
+    pub uncertain: Option<String>,
+    pub violation: Attempt,
+    pub mended: Attempt,
+}
+
+/// A request, as a difference from a plain one of the operation, and its answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    pub status: Option<u16>,
+    /// In place of `status` where the source leaves the answer open.
+    #[serde(default)]
+    pub statuses: Vec<u16>,
+    #[serde(rename = "type")]
+    pub error_type: Option<String>,
+    pub code: Option<String>,
+    pub method: Option<String>,
+    pub path: Option<String>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub remove_headers: Vec<String>,
+    pub body: Option<String>,
+    pub body_base64: Option<String>,
+    pub body_repeat: Option<Repeat>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    pub prefix: String,
+    pub unit: String,
+    pub count: u64,
+    pub suffix: String,
+}
+
+impl Witness {
+    /// Reads one file, and checks that its names exist and its answers are stated.
+    pub fn parse(file: &Text) -> Result<Self, SpecError> {
+        let wrong = |message: String| SpecError::new(&file.name, message);
+        let witness: Self = toml::from_str(&file.text).map_err(|error| wrong(error.to_string()))?;
+        if OperationId::parse(&witness.operation).is_none() {
+            return Err(wrong(format!("operation `{}` is not one of the ten", witness.operation)));
+        }
+        if let Some(version) = witness.versions.iter().find(|version| Version::parse(version).is_none()) {
+            return Err(wrong(format!("there is no API version `{version}`")));
+        }
+        for attempt in [&witness.violation, &witness.mended] {
+            if attempt.status.is_some() == !attempt.statuses.is_empty() {
+                return Err(wrong("state either `status` or `statuses`".to_owned()));
+            }
+            let encoded = attempt.body_base64.as_deref().map(|body| STANDARD.decode(body));
+            if let Some(Err(error)) = encoded {
+                return Err(wrong(format!("body_base64: {error}")));
+            }
+        }
+        Ok(witness)
+    }
+
+    /// The violation and its twin, for each version the witness holds for.
+    pub fn cases<'w>(&'w self, contract: &'w Contract) -> impl Iterator<Item = Case> + 'w {
+        let versions = self.versions.iter().filter_map(|version| Version::parse(version));
+        versions.flat_map(move |version| [self.case(contract, version, false), self.case(contract, version, true)])
+    }
+
+    fn case(&self, contract: &Contract, version: Version, mended: bool) -> Case {
+        let operation = OperationId::parse(&self.operation).expect("parse checked the name");
+        let attempt = if mended { &self.mended } else { &self.violation };
+        let twin = if mended { "mended" } else { "violation" };
+        let statuses = attempt.status.iter().chain(&attempt.statuses);
+        let answers = statuses.map(|status| StatedAnswer {
+            status: *status,
+            error_type: attempt.error_type.clone(),
+            error_code: attempt.code.clone(),
+        });
+        Case {
+            id: CaseId(format!("{version}/{operation}/witness/{}/{twin}", self.rule)),
+            version,
+            operation,
+            origin: Origin::Witness { rule: self.rule.clone(), mended, answers: answers.collect() },
+            traits: Traits { mock_only: Some("typed for our mock's ids and signatures"), ..Traits::default() },
+            request: attempt.request(contract, version, operation),
+        }
+    }
+}
+
+impl Attempt {
+    fn request(&self, contract: &Contract, version: Version, operation: OperationId) -> Request {
+        let operation = contract.edition(version).operation(operation);
+        let body = self.body();
+        let mut headers = Headers::default();
+        headers.push("x-api-key", KEY_PLACEHOLDER);
+        headers.push("anthropic-version", version.name());
+        if !body.is_empty() {
+            headers.push("content-type", "application/json");
+        }
+        for name in &self.remove_headers {
+            headers.remove(name);
+        }
+        for (name, value) in &self.headers {
+            headers.replace(name.clone(), value.replace("$KEY", KEY_PLACEHOLDER));
+        }
+        Request {
+            method: self.method.clone().map_or(operation.method.into(), Into::into),
+            target: self.path.clone().unwrap_or_else(|| operation.path.clone()).into(),
+            headers,
+            body,
+        }
+    }
+
+    fn body(&self) -> Body {
+        if let Some(body) = &self.body {
+            return Body::Bytes(body.trim_end().to_owned().into());
+        }
+        if let Some(body) = &self.body_base64 {
+            return Body::Bytes(STANDARD.decode(body).unwrap_or_default().into());
+        }
+        self.body_repeat.as_ref().map_or(Body::Empty, |repeat| Body::Repeat {
+            prefix: repeat.prefix.clone().into(),
+            unit: repeat.unit.clone().into(),
+            count: repeat.count,
+            suffix: repeat.suffix.clone().into(),
+        })
+    }
+}

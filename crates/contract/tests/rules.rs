@@ -1,0 +1,368 @@
+//! Every rule finds what its own breaches break, no valid request breaks any, and no breach breaks two: neither
+//! two rules, nor a rule and the schema.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use classify::{Body, Headers, Request};
+use contract::rules::{self, Ask, Base, Finding, Rule, Stage};
+use contract::signature::sign;
+use contract::spec::Contract;
+use contract::version::{OperationId, Version};
+use serde_json::{Value, json};
+
+mod specs;
+
+const KEY: &str = "sk-ant-api03-probity-test-key";
+/// Bodies that an unoptimised parser and validator take seconds for.
+const HEAVY_BYTES: u64 = 1024 * 1024;
+const PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQAAAAA3bvkkAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg==";
+
+/// Runs every rule's breaches over the bases of one version and operation.
+fn check(version: Version, operation: OperationId) {
+    let contract = specs::contract();
+    let models = &contract.models;
+    let bases = bases(version, operation);
+    for (request, body) in &bases {
+        let broken = broken(&contract, version, operation, request, Some(body));
+        assert!(broken.is_empty(), "{version} {operation}: base {body} breaks {broken:?}");
+    }
+    let mut wrong = Vec::new();
+    for rule in rules::all()
+        .filter(|rule| rule.versions.contains(&version) && rule.operations.contains(&operation))
+    {
+        let mut places = BTreeSet::new();
+        for (request, body) in &bases {
+            let named = body.get("model").and_then(Value::as_str);
+            let model = named.and_then(|name| models.find(name));
+            let mut breaches = Vec::new();
+            (rule.breaches)(
+                &Base { version, operation, request, body, model, models },
+                &mut breaches,
+            );
+            let once: BTreeSet<_> = breaches.iter().map(|breach| breach.at).collect();
+            assert_eq!(once.len(), breaches.len(), "{}: two breaches at one place", rule.id);
+            for breach in breaches {
+                // No rule asks for the version, so what takes seconds is tried under one of them.
+                let is_heavy =
+                    breach.request.body.len() > HEAVY_BYTES && version != Version::ALL[0];
+                if places.insert(breach.at) && !is_heavy {
+                    let broken = broken(&contract, version, operation, &breach.request, None);
+                    if !broken.keys().eq([&rule.id]) {
+                        wrong.push(format!("{} at {} breaks {broken:?}", rule.id, breach.at));
+                    }
+                }
+            }
+        }
+        if places.is_empty() {
+            wrong.push(format!("{} has no breach", rule.id));
+        }
+    }
+    assert!(wrong.is_empty(), "{version} {operation}:\n{}", wrong.join("\n"));
+}
+
+/// The rules that a request breaks, as far as the stages get.
+fn broken(
+    contract: &Contract,
+    version: Version,
+    operation: OperationId,
+    request: &Request,
+    body: Option<&Value>,
+) -> BTreeMap<&'static str, Vec<Finding>> {
+    let mut ask = Ask {
+        version,
+        operation,
+        request,
+        body: &Value::Null,
+        model: None,
+        models: &contract.models,
+        today: &contract.as_of,
+        key: Some(KEY),
+    };
+    let mut broken = run(&ask, Stage::Head);
+    let has_body = operation.takes_params() || operation == OperationId::BatchesCreate;
+    if !has_body || !broken.is_empty() {
+        return broken;
+    }
+    let parsed = match rules::parse_body(request) {
+        Ok(parsed) => parsed,
+        Err((rule, finding)) => {
+            broken = run(&ask, Stage::Bytes);
+            assert_eq!(
+                broken.get(rule.id),
+                Some(&vec![finding]),
+                "parse_body and the checks agree"
+            );
+            return broken;
+        }
+    };
+    assert!(body.is_none_or(|body| *body == parsed));
+    ask.body = &parsed;
+    ask.model =
+        parsed.get("model").and_then(Value::as_str).and_then(|name| contract.models.find(name));
+    broken = run(&ask, Stage::Body);
+    let is_heavy = request.body.len() > HEAVY_BYTES;
+    if !is_heavy && !contract.edition(version).validators.request_holds(operation, &parsed) {
+        broken.insert("schema", Vec::new());
+    }
+    broken
+}
+
+fn run(ask: &Ask<'_>, stage: Stage) -> BTreeMap<&'static str, Vec<Finding>> {
+    let applies = |rule: &&Rule| {
+        rule.stage == stage
+            && rule.versions.contains(&ask.version)
+            && rule.operations.contains(&ask.operation)
+    };
+    let findings = rules::all().filter(applies).map(|rule| {
+        let mut findings = Vec::new();
+        (rule.check)(ask, &mut findings);
+        (rule.id, findings)
+    });
+    findings.filter(|(_, findings)| !findings.is_empty()).collect()
+}
+
+fn bases(version: Version, operation: OperationId) -> Vec<(Request, Value)> {
+    let bodies = match operation {
+        OperationId::MessagesCreate => params(version),
+        OperationId::MessagesCountTokens => params(version).into_iter().map(countable).collect(),
+        OperationId::BatchesCreate => params(version).iter().map(batch).collect(),
+        _ => vec![Value::Null],
+    };
+    bodies.into_iter().map(|body| (request(version, operation, &body), body)).collect()
+}
+
+fn countable(mut params: Value) -> Value {
+    params
+        .as_object_mut()
+        .expect("parameters are an object")
+        .retain(|name, _| !matches!(&**name, "max_tokens" | "stop_sequences" | "temperature"));
+    params
+}
+
+fn batch(params: &Value) -> Value {
+    json!({"requests": [{"custom_id": "a", "params": params}, {"custom_id": "b", "params": params}]})
+}
+
+fn request(version: Version, operation: OperationId, body: &Value) -> Request {
+    let (method, target) = match operation {
+        OperationId::MessagesCreate => ("POST", "/v1/messages"),
+        OperationId::MessagesCountTokens => ("POST", "/v1/messages/count_tokens"),
+        OperationId::BatchesCreate => ("POST", "/v1/messages/batches"),
+        OperationId::BatchesList => ("GET", "/v1/messages/batches?limit=2"),
+        OperationId::BatchesGet => ("GET", "/v1/messages/batches/msgbatch_01"),
+        OperationId::BatchesCancel => ("POST", "/v1/messages/batches/msgbatch_01/cancel"),
+        OperationId::BatchesDelete => ("DELETE", "/v1/messages/batches/msgbatch_01"),
+        OperationId::BatchesResults => ("GET", "/v1/messages/batches/msgbatch_01/results"),
+        OperationId::ModelsList => ("GET", "/v1/models"),
+        OperationId::ModelsGet => ("GET", "/v1/models/claude-opus-5"),
+    };
+    let mut headers = Headers::default();
+    headers.push("Authorization", format!("Bearer {KEY}"));
+    headers.push("anthropic-version", version.name());
+    let body = if body.is_null() { Body::Empty } else { Body::Bytes(body.to_string().into()) };
+    if !body.is_empty() {
+        headers.push("Content-Type", "application/json; charset=\"UTF-8\"");
+    }
+    Request { method: method.into(), target: target.into(), headers, body }
+}
+
+/// Valid parameters of many kinds, with what comes near to breaking a rule and does not.
+fn params(version: Version) -> Vec<Value> {
+    let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}});
+    let document = json!({
+        "type": "document", "citations": {"enabled": true},
+        "source": {"type": "text", "media_type": "text/plain", "data": "Water is wet."},
+    });
+    let tool = json!({
+        "name": "get_weather", "strict": true, "cache_control": {"type": "ephemeral", "ttl": "1h"},
+        "input_schema": {
+            "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"],
+            "additionalProperties": false,
+        },
+        "input_examples": [{"city": "Zurich"}],
+    });
+    let lenient = json!({"name": "look", "input_schema": {"type": "object", "properties": null, "required": null}});
+    let search = json!({"type": "web_search_20250305", "name": "web_search", "allowed_domains": ["example.com"]});
+    let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "get_weather", "input": {"city": "Zurich"}});
+    let result =
+        |id: &str| json!({"type": "tool_result", "tool_use_id": id, "content": [image.clone()]});
+    let thought =
+        json!({"type": "thinking", "thinking": "Let me see.", "signature": sign("Let me see.")});
+    let sought = json!({"type": "server_tool_use", "id": "srvtoolu_01", "name": "web_search", "input": {"query": "water"}});
+    let mut all = vec![
+        json!({"model": "claude-opus-5", "max_tokens": 64, "messages": [{"role": "user", "content": "Hello."}]}),
+        json!({"model": "claude-opus-4-5", "max_tokens": 64, "stop_sequences": ["\nEND "], "messages": [
+            {"role": "user", "content": "Is water wet?"},
+            {"role": "assistant", "content": "The answer is"},
+        ]}),
+        json!({"model": "claude-sonnet-5", "max_tokens": 64, "tools": [tool, lenient], "tool_choice": {"type": "auto"},
+        "cache_control": {"type": "ephemeral"}, "messages": [
+            {"role": "user", "content": "What is the weather like?"},
+            {"role": "assistant", "content": [call("toolu_01"), call("toolu_02")]},
+            // Two messages, one turn.
+            {"role": "user", "content": [result("toolu_02")]},
+            {"role": "user", "content": [result("toolu_01"), {"type": "text", "text": "Well?"}]},
+        ]}),
+        json!({"model": "claude-haiku-4-5", "max_tokens": 4096, "tools": [tool],
+        "thinking": {"type": "enabled", "budget_tokens": 1024}, "messages": [
+            {"role": "user", "content": "What is the weather like?"},
+            {"role": "assistant", "content": [thought, call("toolu_01")]},
+            {"role": "user", "content": [result("toolu_01")]},
+            // The loop goes on: only its first message starts with thinking.
+            {"role": "assistant", "content": [call("toolu_02")]},
+            {"role": "user", "content": [result("toolu_02")]},
+        ]}),
+        json!({"model": "claude-opus-5-5", "max_tokens": 64, "output_config": {"effort": "low"}, "messages": [
+            {"role": "user", "content": [image, document, document, {"type": "text", "text": "Sum it up."}]},
+            {"role": "system", "content": "Be brief."},
+            {"role": "system", "content": "Be kind."},
+            {"role": "assistant", "content": "Fine."},
+            {"role": "user", "content": "Go on."},
+        ]}),
+        // A paused turn, to be resumed.
+        json!({"model": "claude-opus-5", "max_tokens": 64, "tools": [search], "messages": [
+            {"role": "user", "content": "Is water wet?"},
+            {"role": "assistant", "content": [sought]},
+        ]}),
+        json!({"model": "claude-fable-5-2", "max_tokens": 0, "system": [
+            {"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}},
+        ], "messages": [{"role": "user", "content": "Hello."}, {"role": "user", "content": "Hello?"}]}),
+    ];
+    if version == Version::V2023_06_01 {
+        all.push(json!({"model": "claude-sonnet-4-6", "max_tokens": 64, "temperature": 0.5,
+            "messages": [{"role": "user", "content": "Hello."}]}));
+    }
+    all
+}
+
+#[test]
+fn messages_create() {
+    Version::ALL.into_iter().for_each(|version| check(version, OperationId::MessagesCreate));
+}
+
+#[test]
+fn messages_count_tokens() {
+    Version::ALL.into_iter().for_each(|version| check(version, OperationId::MessagesCountTokens));
+}
+
+#[test]
+fn batches_create() {
+    Version::ALL.into_iter().for_each(|version| check(version, OperationId::BatchesCreate));
+}
+
+#[test]
+fn operations_without_a_body() {
+    let has_body = |op: &OperationId| op.takes_params() || *op == OperationId::BatchesCreate;
+    for operation in OperationId::ALL.into_iter().filter(|operation| !has_body(operation)) {
+        Version::ALL.into_iter().for_each(|version| check(version, operation));
+    }
+}
+
+#[test]
+fn every_row_is_filled_in() {
+    let mut ids = BTreeSet::new();
+    for rule in rules::all() {
+        assert!(ids.insert(rule.id), "{} twice", rule.id);
+        assert!(rule.id.split('-').all(|word| !word.is_empty()
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())));
+        for text in [rule.explanation, rule.remedy] {
+            assert!(text.ends_with('.') && !text.contains("  "), "{}: {text}", rule.id);
+        }
+        assert!(!rule.source.is_empty() && !rule.answer.wording.is_empty(), "{}", rule.id);
+        assert!(!rule.versions.is_empty() && !rule.operations.is_empty(), "{}", rule.id);
+        assert!((400..500).contains(&rule.answer.status), "{}", rule.id);
+    }
+}
+
+#[track_caller]
+fn said(body: &[u8], expected: &str) {
+    let mut request = request(Version::V2026_10_21, OperationId::MessagesCreate, &json!({}));
+    request.body = Body::Bytes(body.to_vec().into());
+    let (_, finding) = rules::parse_body(&request).expect_err("the body is broken");
+    assert_eq!(
+        finding.message.strip_prefix("The request body is not valid JSON: "),
+        Some(expected)
+    );
+}
+
+#[test]
+fn places_in_broken_json_are_counted_as_the_api_does() {
+    said(b"", "unexpected end of data: line 1 column 1 (char 0)");
+    said(b"{\"a\":1", "unexpected end of data: line 1 column 7 (char 6)");
+    said(b"{\n \"a\":1,}", "unexpected character: line 2 column 8 (char 9)");
+    said("{\"ä\":NaN}".as_bytes(), "unexpected character: line 1 column 6 (char 5)");
+    said(b"{\"a\":\"\xff\"}", "invalid UTF-8: line 1 column 7 (char 6)");
+}
+
+/// What a rule says of these parameters, laid over a small request on Opus 5.
+#[track_caller]
+fn finds(rule: &str, members: &Value, expected: &[(&str, &str)]) {
+    let contract = specs::contract();
+    let mut body = json!({"model": "claude-opus-5", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi."}]});
+    for (name, value) in members.as_object().expect("members are an object") {
+        body[name] = value.clone();
+    }
+    let (version, operation) = (Version::V2026_10_21, OperationId::MessagesCreate);
+    let request = request(version, operation, &body);
+    let mut broken = broken(&contract, version, operation, &request, Some(&body));
+    let findings = broken.remove(rule).unwrap_or_default();
+    let findings: Vec<_> =
+        findings.iter().map(|finding| (&*finding.path, &*finding.message)).collect();
+    assert_eq!(findings, expected);
+}
+
+#[test]
+fn findings_name_the_place_and_fill_the_wording() {
+    let text = |control: Value| json!({"type": "text", "text": "Hi.", "cache_control": control});
+    let (short, long) = (json!({"type": "ephemeral"}), json!({"type": "ephemeral", "ttl": "1h"}));
+    let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "look", "input": {}});
+    let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/webp", "data": PNG}});
+    let user = |content: Value| json!({"role": "user", "content": content});
+    finds(
+        "cache-ttl-order",
+        &json!({"system": [text(short)], "messages": [user(json!([
+            {"type": "search_result", "source": "s", "title": "t", "content": [text(long)]},
+        ]))]}),
+        &[(
+            "messages.0.content.0.content.0.cache_control.ttl",
+            "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. Note that blocks are \
+             processed in the following order: `tools`, `system`, `messages`.",
+        )],
+    );
+    finds(
+        "tool-use-unanswered",
+        &json!({"messages": [user(json!("Hi.")), {"role": "assistant", "content": [call("a"), call("b")]}]}),
+        &[(
+            "messages.1",
+            "`tool_use` ids were found without `tool_result` blocks immediately after: a, b. Each `tool_use` block \
+             must have a corresponding `tool_result` block in the next message.",
+        )],
+    );
+    finds(
+        "image-media-type-mismatch",
+        &json!({"messages": [user(json!([{"type": "text", "text": "Look."}, image]))]}),
+        &[(
+            "messages.0.content.1.image.source.base64.data",
+            "The image was specified using the image/webp media type, but the image appears to be a image/png image",
+        )],
+    );
+    finds(
+        "max-tokens-over-model-limit",
+        &json!({"max_tokens": 128_001}),
+        &[(
+            "max_tokens",
+            "128001 > 128000, which is the maximum allowed number of output tokens for claude-opus-5",
+        )],
+    );
+    finds(
+        "model-retired",
+        &json!({"model": "claude-3-opus-20240229"}),
+        &[("model", "claude-3-opus-20240229")],
+    );
+    finds(
+        "first-message-not-user",
+        &json!({"messages": [{"role": "assistant", "content": "Hi."}, user(json!("Hi."))]}),
+        &[("messages", "first message must use the \"user\" role")],
+    );
+}

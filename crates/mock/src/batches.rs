@@ -1,0 +1,475 @@
+//! Batches: created, looked at, listed, cancelled, deleted, and their results.
+//!
+//! A created batch does not end by the clock, so that nobody has to wait and a replay is the same at any speed: the
+//! first look finds it in progress (or canceling), the [second](LOOKS_TO_END) ended. Its items are judged and
+//! answered at that moment. A list shows the created ones first, newest first, and changes none of them; the
+//! [seeded](crate::seeded) ones follow, always the same, so a page after one of those depends on nobody.
+//!
+//! Where the documentation says only that something is refused (deleting what is in progress, results of what has
+//! not ended) the answer is a 400 `invalid_request_error`; that is concluded, not seen.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use classify::Request;
+use contract::rules::Finding;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Now;
+use crate::compose::{self, Turn};
+use crate::dice::Dice;
+use crate::error::{Envelope, Refusal};
+use crate::judge::{self, Bench, Judged};
+use crate::message::Message;
+use crate::query::{Page, Paging};
+use crate::seeded;
+use crate::state::{Batches, Created, Phase};
+
+/// The look at which a created batch has ended.
+const LOOKS_TO_END: u32 = 2;
+
+pub(crate) fn create(
+    batches: &mut Batches,
+    bench: &Bench<'_>,
+    request: &Request,
+    dice: &mut Dice,
+    judged: Judged<'_>,
+) -> Batch {
+    // The same batch sent again is another batch; only in that case an earlier request decides about the id.
+    let mut id = dice.id("msgbatch_");
+    while batches.contains(&id) {
+        id = dice.id("msgbatch_");
+    }
+    let mut body = judged.body;
+    let items = match body.get_mut("requests").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    };
+    let created = Created {
+        id,
+        version: judged.version,
+        head: judge::head_of(request),
+        created_at: bench.now,
+        cancel_initiated_at: None,
+        bytes: request.body.len(),
+        phase: Phase::Open { items, looks: 0 },
+    };
+    batches.add(created).show()
+}
+
+pub(crate) fn get(batches: &mut Batches, bench: &Bench<'_>, id: &str) -> Result<Batch, Refusal> {
+    if let Some(seeded) = seeded::find(id) {
+        return Ok(seeded.show(bench.contract));
+    }
+    let batch = find(batches, id)?;
+    batch.look(bench);
+    Ok(batch.show())
+}
+
+pub(crate) fn list(batches: &Batches, bench: &Bench<'_>, paging: &Paging) -> Page<Batch> {
+    let created = batches.newest_first().map(Row::Created);
+    let rows: Vec<Row<'_>> = created.chain(seeded::ALL.iter().map(Row::Seeded)).collect();
+    let show = |row: &Row<'_>| match row {
+        Row::Created(batch) => batch.show(),
+        Row::Seeded(seeded) => seeded.show(bench.contract),
+    };
+    paging.cut(&rows, Row::id, show)
+}
+
+/// What is cancelled ends with the next look; what has ended stays as it is.
+pub(crate) fn cancel(batches: &mut Batches, bench: &Bench<'_>, id: &str) -> Result<Batch, Refusal> {
+    if let Some(seeded) = seeded::find(id) {
+        return Ok(seeded.cancelled(bench.contract));
+    }
+    let batch = find(batches, id)?;
+    if let Phase::Open { looks, .. } = &mut batch.phase {
+        *looks = LOOKS_TO_END - 1;
+        batch.cancel_initiated_at.get_or_insert(bench.now);
+    }
+    Ok(batch.show())
+}
+
+pub(crate) fn delete(batches: &mut Batches, id: &str) -> Result<Deleted, Refusal> {
+    let has_ended = match seeded::find(id) {
+        Some(seeded) => seeded.has_ended(),
+        None => matches!(find(batches, id)?.phase, Phase::Ended { .. }),
+    };
+    if !has_ended {
+        let message = format!("Batch {id} has not ended; cancel it before deleting it.");
+        return Err(Refusal::invalid(Finding::new("", message)));
+    }
+    batches.remove(id);
+    Ok(Deleted { id: id.to_owned() })
+}
+
+/// The results as lines.
+pub(crate) fn results(
+    batches: &mut Batches,
+    bench: &Bench<'_>,
+    id: &str,
+) -> Result<Bytes, Refusal> {
+    let results = match seeded::find(id) {
+        Some(seeded) => {
+            seeded.has_ended().then(|| seeded.results(bench.contract, bench.config.seed))
+        }
+        None => match &find(batches, id)?.phase {
+            Phase::Ended { results, .. } => Some(results.clone()),
+            Phase::Open { .. } => None,
+        },
+    };
+    results.ok_or_else(|| {
+        Refusal::invalid(Finding::new(
+            "",
+            format!("Batch {id} has not ended; it has no results yet."),
+        ))
+    })
+}
+
+enum Row<'a> {
+    Created(&'a Created),
+    Seeded(&'a seeded::Seeded),
+}
+
+impl Row<'_> {
+    fn id(&self) -> &str {
+        match self {
+            Self::Created(batch) => &batch.id,
+            Self::Seeded(seeded) => seeded.id,
+        }
+    }
+}
+
+fn find<'a>(batches: &'a mut Batches, id: &str) -> Result<&'a mut Created, Refusal> {
+    batches.find(id).ok_or_else(|| Refusal::not_found(format!("Message batch {id} not found.")))
+}
+
+impl Created {
+    fn look(&mut self, bench: &Bench<'_>) {
+        let Phase::Open { items, looks } = &mut self.phase else { return };
+        *looks += 1;
+        if *looks < LOOKS_TO_END {
+            return;
+        }
+        let items = std::mem::take(items);
+        let mut counts = Counts::default();
+        let results = lines(items.iter().enumerate().map(|(index, item)| {
+            let result = self.outcome(bench, index, item);
+            counts.add(&result);
+            Line { custom_id: item["custom_id"].as_str().unwrap_or_default().into(), result }
+        }));
+        self.phase = Phase::Ended { at: bench.now, counts, results };
+    }
+
+    fn outcome(&self, bench: &Bench<'_>, index: usize, item: &Value) -> Outcome {
+        if self.cancel_initiated_at.is_some() {
+            return Outcome::Canceled;
+        }
+        let mut dice = Dice::of_part(bench.config.seed, &self.id, index as u64);
+        let params = &item["params"];
+        match judge::judge_item(bench, self.version, &self.head, params) {
+            Ok(model) => {
+                let turn = Turn { params, model, dice: &mut dice, now: bench.now, batched: true };
+                Outcome::Succeeded { message: Box::new(compose::message(turn)) }
+            }
+            Err(refusal) => Outcome::errored(&refusal, &mut dice),
+        }
+    }
+
+    fn show(&self) -> Batch {
+        let status = match (&self.phase, self.cancel_initiated_at) {
+            (Phase::Ended { .. }, _) => Status::Ended,
+            (Phase::Open { .. }, Some(_)) => Status::Canceling,
+            (Phase::Open { .. }, None) => Status::InProgress,
+        };
+        let mut batch = Batch::new(self.id.clone(), self.created_at, status);
+        match &self.phase {
+            Phase::Open { items, .. } => batch.request_counts.processing = items.len(),
+            Phase::Ended { at, counts, .. } => {
+                batch.request_counts = *counts;
+                batch.ended_at = Some(at.rfc3339());
+            }
+        }
+        batch.cancel_initiated_at = self.cancel_initiated_at.map(Now::rfc3339);
+        batch
+    }
+}
+
+/// A batch as the API shows it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "message_batch")]
+pub(crate) struct Batch {
+    id: String,
+    pub(crate) processing_status: Status,
+    pub(crate) request_counts: Counts,
+    created_at: String,
+    expires_at: String,
+    pub(crate) ended_at: Option<String>,
+    pub(crate) cancel_initiated_at: Option<String>,
+    archived_at: Option<String>,
+    /// Without a host, because the mock does not know its own: SDKs join it to their base URL, and a client that
+    /// took a real host from here would leave the loopback.
+    results_url: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Canceling,
+    Ended,
+    InProgress,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Counts {
+    pub(crate) processing: usize,
+    pub(crate) succeeded: usize,
+    pub(crate) errored: usize,
+    pub(crate) canceled: usize,
+    pub(crate) expired: usize,
+}
+
+impl Counts {
+    fn add(&mut self, outcome: &Outcome) {
+        *match outcome {
+            Outcome::Canceled => &mut self.canceled,
+            Outcome::Errored { .. } => &mut self.errored,
+            Outcome::Expired => &mut self.expired,
+            Outcome::Succeeded { .. } => &mut self.succeeded,
+        } += 1;
+    }
+}
+
+impl Batch {
+    pub(crate) fn new(id: String, created_at: Now, processing_status: Status) -> Self {
+        const LIFE_HOURS: u64 = 24;
+        let results_url = format!("/v1/messages/batches/{id}/results");
+        Self {
+            id,
+            processing_status,
+            request_counts: Counts::default(),
+            created_at: created_at.rfc3339(),
+            expires_at: created_at.plus_hours(LIFE_HOURS).rfc3339(),
+            ended_at: None,
+            cancel_initiated_at: None,
+            archived_at: None,
+            results_url: (processing_status == Status::Ended).then_some(results_url),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "message_batch_deleted")]
+pub(crate) struct Deleted {
+    id: String,
+}
+
+/// One line of the results.
+#[derive(Serialize)]
+pub(crate) struct Line<'a> {
+    pub(crate) custom_id: Cow<'a, str>,
+    pub(crate) result: Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    Canceled,
+    Errored { error: Envelope },
+    Expired,
+    Succeeded { message: Box<Message> },
+}
+
+impl Outcome {
+    pub(crate) fn errored(refusal: &Refusal, dice: &mut Dice) -> Self {
+        Self::Errored { error: refusal.envelope(dice.id("req_")) }
+    }
+}
+
+pub(crate) fn lines<'a>(results: impl Iterator<Item = Line<'a>>) -> Bytes {
+    let mut bytes = Vec::new();
+    for line in results {
+        serde_json::to_writer(&mut bytes, &line)
+            .expect("our own types have string keys and finite numbers");
+        bytes.push(b'\n');
+    }
+    bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::version::OperationId;
+    use serde_json::json;
+
+    use crate::fixture::{ask, body, contract, get, hello, post};
+    use crate::{
+        SEEDED_BATCH_CANCELED, SEEDED_BATCH_CANCELING, SEEDED_BATCH_ENDED, SEEDED_BATCH_EXPIRED,
+        SEEDED_BATCH_IN_PROGRESS, SEEDED_BATCHES, State,
+    };
+
+    use super::*;
+
+    /// Sends, checks the schema of a success, and gives the body back.
+    fn check(state: &mut State, operation: OperationId, request: &Request, status: u16) -> Value {
+        let reply = ask(state, request);
+        let body = body(&reply);
+        assert_eq!(reply.status, status, "{body:#}");
+        let validators = &contract().editions[1].validators;
+        if status == 200 {
+            assert_eq!(
+                validators.success_problems(operation, "application/json", &body),
+                [],
+                "{body:#}"
+            );
+        } else {
+            assert!(validators.error_holds(&body), "{body:#}");
+        }
+        body
+    }
+
+    fn at(id: &str) -> String {
+        format!("/v1/messages/batches/{id}")
+    }
+
+    fn check_results(state: &mut State, id: &str, expected: &[&str]) {
+        let reply = ask(state, &get(&format!("{}/results", at(id))));
+        assert_eq!(
+            (reply.status, reply.headers.get("content-type")),
+            (200, Some("application/x-jsonl"))
+        );
+        let validators = &contract().editions[1].validators;
+        let mut kinds = Vec::new();
+        for line in reply.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let line: Value = serde_json::from_slice(line).unwrap();
+            let problems = validators.success_problems(
+                OperationId::BatchesResults,
+                "application/x-jsonl",
+                &line,
+            );
+            assert_eq!(problems, [], "{line:#}");
+            kinds.push(line["result"]["type"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(kinds, expected, "{id}");
+    }
+
+    fn create(state: &mut State) -> String {
+        let mut broken = hello();
+        broken["messages"] = json!("no list");
+        let requests = json!([{"custom_id": "good", "params": hello()}, {"custom_id": "bad", "params": broken}]);
+        let request = post("/v1/messages/batches", &json!({"requests": requests}));
+        let batch = check(state, OperationId::BatchesCreate, &request, 200);
+        assert_eq!(
+            (&batch["processing_status"], &batch["request_counts"]["processing"]),
+            (&json!("in_progress"), &json!(2))
+        );
+        batch["id"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_batch_runs_to_its_end() {
+        use OperationId::*;
+        let state = &mut State::new();
+        let id = create(state);
+        let delete = Request { method: "DELETE".into(), ..get(&at(&id)) };
+        check(state, BatchesDelete, &delete, 400);
+        check(state, BatchesResults, &get(&format!("{}/results", at(&id))), 400);
+        assert_eq!(
+            check(state, BatchesGet, &get(&at(&id)), 200)["processing_status"],
+            "in_progress"
+        );
+        let ended = check(state, BatchesGet, &get(&at(&id)), 200);
+        assert_eq!(
+            (&ended["request_counts"]["succeeded"], &ended["request_counts"]["errored"]),
+            (&json!(1), &json!(1))
+        );
+        check_results(state, &id, &["succeeded", "errored"]);
+        let cancel = post(&format!("{}/cancel", at(&id)), &Value::Null);
+        assert_eq!(check(state, BatchesCancel, &cancel, 200)["processing_status"], "ended");
+        check(state, BatchesDelete, &delete, 200);
+        check(state, BatchesGet, &get(&at(&id)), 404);
+    }
+
+    #[test]
+    fn a_cancelled_batch_ends_without_answers() {
+        let state = &mut State::new();
+        let id = create(state);
+        let cancel = post(&format!("{}/cancel", at(&id)), &Value::Null);
+        assert_eq!(
+            check(state, OperationId::BatchesCancel, &cancel, 200)["processing_status"],
+            "canceling"
+        );
+        assert_eq!(
+            check(state, OperationId::BatchesGet, &get(&at(&id)), 200)["request_counts"]["canceled"],
+            2
+        );
+        check_results(state, &id, &["canceled", "canceled"]);
+    }
+
+    #[test]
+    fn the_same_batch_twice_is_two() {
+        let state = &mut State::new();
+        assert_ne!(create(state), create(state));
+    }
+
+    #[test]
+    fn seeded_batches_do_not_change() {
+        use OperationId::*;
+        let state = &mut State::new();
+        let list = get("/v1/messages/batches?limit=3");
+        let before = check(state, BatchesList, &list, 200);
+        for (id, status, deleted) in [
+            (SEEDED_BATCH_IN_PROGRESS, "in_progress", 400),
+            (SEEDED_BATCH_CANCELING, "canceling", 400),
+            (SEEDED_BATCH_ENDED, "ended", 200),
+            (SEEDED_BATCH_CANCELED, "ended", 200),
+            (SEEDED_BATCH_EXPIRED, "ended", 200),
+        ] {
+            let delete = Request { method: "DELETE".into(), ..get(&at(id)) };
+            check(state, BatchesDelete, &delete, deleted);
+            let cancelled = check(
+                state,
+                BatchesCancel,
+                &post(&format!("{}/cancel", at(id)), &Value::Null),
+                200,
+            );
+            assert_ne!(cancelled["processing_status"], "in_progress");
+            assert_eq!(check(state, BatchesGet, &get(&at(id)), 200)["processing_status"], status);
+        }
+        assert_eq!(check(state, BatchesList, &list, 200), before);
+        check_results(state, SEEDED_BATCH_ENDED, &["succeeded", "errored", "succeeded"]);
+        check_results(state, SEEDED_BATCH_CANCELED, &["succeeded", "canceled", "canceled"]);
+        check_results(state, SEEDED_BATCH_EXPIRED, &["succeeded", "expired"]);
+        check(state, BatchesResults, &get(&format!("{}/results", at(SEEDED_BATCH_CANCELING))), 400);
+    }
+
+    #[test]
+    fn a_list_shows_created_batches_before_the_seeded_ones() {
+        let state = &mut State::new();
+        let rest = get(&format!("/v1/messages/batches?limit=2&after_id={}", SEEDED_BATCHES[1]));
+        let before = check(state, OperationId::BatchesList, &rest, 200);
+        let id = create(state);
+        let page = check(state, OperationId::BatchesList, &get("/v1/messages/batches"), 200);
+        let ids: Vec<_> = page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|batch| batch["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids, [&[&*id], &SEEDED_BATCHES[..]].concat());
+        assert_eq!(check(state, OperationId::BatchesList, &rest, 200), before);
+        check(state, OperationId::BatchesGet, &get(&at("msgbatch_01nobody")), 404);
+    }
+
+    #[test]
+    fn the_list_of_items_itself_is_judged_at_once() {
+        let state = &mut State::new();
+        let twice = json!({"requests": [{"custom_id": "a b", "params": hello()}]});
+        let refused =
+            check(state, OperationId::BatchesCreate, &post("/v1/messages/batches", &twice), 400);
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("requests.0.custom_id: String should match pattern"),
+            "{message}"
+        );
+    }
+}

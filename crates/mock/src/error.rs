@@ -1,0 +1,144 @@
+//! What a refusal looks like on the wire.
+//!
+//! Three authors write errors. The API wraps them in its envelope with a request id; its router answers a wrong
+//! method without one; the edge refuses what is too large before the API has seen it, and leaves the outer
+//! `type` out. Clients meet all three, so the mock keeps them apart.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use contract::rules::{Finding, Rule};
+use serde::Serialize;
+
+/// Why a request is not served.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) error_type: &'static str,
+    pub(crate) error_code: Option<&'static str>,
+    pub(crate) message: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// The answer that the rule demands, worded by the finding.
+    pub(crate) fn of_rule(rule: &'static Rule, finding: Finding) -> Self {
+        let answer = &rule.answer;
+        Self {
+            status: answer.status,
+            error_type: answer.error_type,
+            error_code: answer.error_code,
+            message: worded(finding),
+        }
+    }
+
+    /// 400 for a finding outside the rules.
+    pub(crate) fn invalid(finding: Finding) -> Self {
+        Self {
+            status: 400,
+            error_type: "invalid_request_error",
+            error_code: None,
+            message: worded(finding),
+        }
+    }
+
+    pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status: 404,
+            error_type: "not_found_error",
+            error_code: None,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "Method Not Allowed".into();
+        Self { status: 405, error_type: "invalid_request_error", error_code: None, message }
+    }
+
+    /// The body, in the manner of its author.
+    pub(crate) fn body(&self, request_id: &str) -> Bytes {
+        let is_edge = self.status == 413 && self.error_code.is_none();
+        let is_router = self.status == 405;
+        crate::json(&Envelope {
+            outer_type: (!is_edge).then_some("error"),
+            error: self.error(),
+            request_id: (!is_edge && !is_router).then(|| request_id.to_owned()),
+        })
+    }
+
+    /// The body as it stands in the results of a batch.
+    pub(crate) fn envelope(&self, request_id: String) -> Envelope {
+        Envelope { outer_type: Some("error"), error: self.error(), request_id: Some(request_id) }
+    }
+
+    fn error(&self) -> Error {
+        let details = self.error_code.map(|error_code| Details { error_code });
+        Error { kind: self.error_type, message: self.message.clone(), details }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Envelope {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    outer_type: Option<&'static str>,
+    error: Error,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Error {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+#[derive(Serialize)]
+struct Details {
+    error_code: &'static str,
+}
+
+fn worded(finding: Finding) -> Cow<'static, str> {
+    if finding.path.is_empty() {
+        finding.message
+    } else {
+        format!("{}: {}", finding.path, finding.message).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(refusal: &Refusal, expected: &str) {
+        assert_eq!(refusal.body("req_01"), expected);
+    }
+
+    #[test]
+    fn each_author_has_a_manner() {
+        check(
+            &Refusal::invalid(Finding::new("messages.0", "Field required")),
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"messages.0: Field required"},"request_id":"req_01"}"#,
+        );
+        check(
+            &Refusal::method_not_allowed(),
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Method Not Allowed"}}"#,
+        );
+        let too_large = Refusal {
+            status: 413,
+            error_type: "request_too_large",
+            error_code: None,
+            message: "Request exceeds the maximum size".into(),
+        };
+        check(
+            &too_large,
+            r#"{"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
+        );
+        check(
+            &Refusal { error_code: Some("c"), message: "m".into(), ..too_large },
+            r#"{"type":"error","error":{"type":"request_too_large","message":"m","details":{"error_code":"c"}},"request_id":"req_01"}"#,
+        );
+    }
+}

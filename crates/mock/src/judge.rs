@@ -1,0 +1,217 @@
+//! Whether a request may pass.
+//!
+//! The order is that of the API, outermost first, and the first finding is the answer:
+//!
+//! 1. path, then method;
+//! 2. the credential, then the version, then the other headers;
+//! 3. the body as bytes: its size, its encoding, its JSON; a body over the limit is never written out;
+//! 4. the schema of the operation;
+//! 5. the rules of the contract for this version and operation, in the order of their table.
+//!
+//! Rules whose answer is an open question are not enforced. An item of a batch is judged when its batch ends:
+//! a bad one becomes an errored result and does not stop the others, so the schema of a batch is applied without
+//! the items' parameters.
+
+use std::borrow::Cow;
+
+use classify::{Body, Request};
+use contract::models::Model;
+use contract::rules::{self, Ask, Finding, Rule, Stage};
+use contract::spec::{Contract, Edition};
+use contract::validate;
+use contract::version::{OperationId, Version};
+use serde_json::{Value, json};
+
+use crate::error::Refusal;
+use crate::{Config, Now, Rules};
+
+/// What every judgement looks at.
+pub(crate) struct Bench<'a> {
+    pub(crate) contract: &'a Contract,
+    pub(crate) config: &'a Config,
+    pub(crate) rulebook: &'a Rulebook,
+    pub(crate) now: Now,
+}
+
+/// A request that may pass.
+pub(crate) struct Judged<'a> {
+    pub(crate) version: Version,
+    pub(crate) operation: OperationId,
+    /// The id in the path; empty if it has none.
+    pub(crate) id: &'a str,
+    /// `Null` if the operation takes no body.
+    pub(crate) body: Value,
+    pub(crate) model: Option<&'a Model>,
+}
+
+pub(crate) fn judge<'a>(bench: &Bench<'a>, request: &'a Request) -> Result<Judged<'a>, Refusal> {
+    let edition = edition(bench.contract, request);
+    let (operation, id) = route(edition, request)?;
+    let version = edition.version;
+    let rules = bench.rulebook.of(version, operation);
+    let today = bench.now.date();
+    let mut ask = Ask {
+        version,
+        operation,
+        request,
+        body: &Value::Null,
+        model: None,
+        models: &bench.contract.models,
+        today: &today,
+        key: bench.config.key.as_deref(),
+    };
+    first(&rules.head, &ask)?;
+    if !takes_body(operation) {
+        return Ok(Judged { version, operation, id, body: Value::Null, model: None });
+    }
+    let body =
+        rules::parse_body(request).map_err(|(rule, finding)| Refusal::of_rule(rule, finding))?;
+    schema(edition, operation, &body)?;
+    let model = model(bench.contract, &body);
+    ask.model = model;
+    ask.body = &body;
+    if bench.config.rules == Rules::All {
+        first(&rules.body, &ask)?;
+    }
+    Ok(Judged { version, operation, id, body, model })
+}
+
+/// The parameters of one item of a batch, judged as those of a message.
+pub(crate) fn judge_item<'a>(
+    bench: &Bench<'a>,
+    version: Version,
+    head: &Request,
+    params: &Value,
+) -> Result<Option<&'a Model>, Refusal> {
+    let operation = OperationId::MessagesCreate;
+    schema(bench.contract.edition(version), operation, params)?;
+    let model = model(bench.contract, params);
+    if bench.config.rules == Rules::All {
+        let ask = Ask {
+            version,
+            operation,
+            request: head,
+            body: params,
+            model,
+            models: &bench.contract.models,
+            today: &bench.now.date(),
+            key: None,
+        };
+        first(&bench.rulebook.of(version, operation).body, &ask)?;
+    }
+    Ok(model)
+}
+
+/// What is kept of a request for the judgement of its items: never a credential, never the body.
+pub(crate) fn head_of(request: &Request) -> Request {
+    let mut head = Request { body: Body::Empty, ..request.clone() };
+    head.target = Cow::Borrowed("/v1/messages");
+    head.headers.0.retain(|(name, _)| name.to_ascii_lowercase().starts_with("anthropic-"));
+    head
+}
+
+/// The rules by version and operation, so that a request meets only those that are about it.
+#[derive(Debug)]
+pub(crate) struct Rulebook(Vec<Chapter>);
+
+#[derive(Debug)]
+struct Chapter {
+    head: Vec<&'static Rule>,
+    body: Vec<&'static Rule>,
+}
+
+impl Rulebook {
+    pub(crate) fn new() -> Self {
+        let keys = Version::ALL
+            .into_iter()
+            .flat_map(|v| OperationId::ALL.into_iter().map(move |o| (v, o)));
+        Self(keys.map(|(version, operation)| Chapter::of(version, operation)).collect())
+    }
+
+    fn of(&self, version: Version, operation: OperationId) -> &Chapter {
+        &self.0[version as usize * OperationId::ALL.len() + operation as usize]
+    }
+}
+
+impl Chapter {
+    fn of(version: Version, operation: OperationId) -> Self {
+        let settled = |stage| {
+            rules::all().filter(move |rule| {
+                rule.stage == stage
+                    && rule.uncertain.is_none()
+                    && rule.versions.contains(&version)
+                    && rule.operations.contains(&operation)
+            })
+        };
+        let mut head: Vec<_> = settled(Stage::Head).collect();
+        // Who asks comes before what is asked.
+        head.sort_by_key(|rule| !matches!(rule.answer.status, 401 | 403));
+        Self { head, body: settled(Stage::Body).collect() }
+    }
+}
+
+/// The edition the version header names. A request without a good one is refused by the rules of any edition; the
+/// oldest also serves the version before it, which the API still takes.
+fn edition<'a>(contract: &'a Contract, request: &Request) -> &'a Edition {
+    let named =
+        request.headers.get("anthropic-version").and_then(|name| Version::parse(name.trim()));
+    contract.edition(named.unwrap_or(Version::ALL[0]))
+}
+
+/// The operation of that path and method, and the id in the path.
+fn route<'a>(edition: &Edition, request: &'a Request) -> Result<(OperationId, &'a str), Refusal> {
+    let path = request.path();
+    let mut known = false;
+    for operation in &edition.operations {
+        let Some(id) = operation.matches(path) else { continue };
+        if operation.method == request.method {
+            return Ok((operation.id, id));
+        }
+        known = true;
+    }
+    Err(if known { Refusal::method_not_allowed() } else { Refusal::not_found("Not Found") })
+}
+
+fn takes_body(operation: OperationId) -> bool {
+    operation.takes_params() || operation == OperationId::BatchesCreate
+}
+
+fn schema(edition: &Edition, operation: OperationId, body: &Value) -> Result<(), Refusal> {
+    if edition.validators.request_holds(operation, body) {
+        return Ok(());
+    }
+    let explain = |body: &Value| {
+        let finding = validate::explain(
+            &edition.document,
+            &edition.validators,
+            edition.operation(operation),
+            body,
+        );
+        Err(Refusal::invalid(finding))
+    };
+    if operation != OperationId::BatchesCreate {
+        return explain(body);
+    }
+    let mut body = body.clone();
+    for item in body.get_mut("requests").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(params @ Value::Object(_)) = item.get_mut("params") {
+            *params = json!({"model": "any", "max_tokens": 1, "messages": []});
+        }
+    }
+    if edition.validators.request_holds(operation, &body) { Ok(()) } else { explain(&body) }
+}
+
+fn model<'a>(contract: &'a Contract, body: &Value) -> Option<&'a Model> {
+    contract.models.find(body.get("model")?.as_str()?)
+}
+
+fn first(rules: &[&'static Rule], ask: &Ask<'_>) -> Result<(), Refusal> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for rule in rules {
+        (rule.check)(ask, &mut findings);
+        if !findings.is_empty() {
+            return Err(Refusal::of_rule(rule, findings.swap_remove(0)));
+        }
+    }
+    Ok(())
+}

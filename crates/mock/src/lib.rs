@@ -1,0 +1,446 @@
+//! A server of the Messages API that keeps the contract, as a function from request to answer.
+//!
+//! | question | module |
+//! |---|---|
+//! | may the request pass, and which rule does it break? | [`judge`] |
+//! | what does a refusal look like? | [`error`] |
+//! | what does the model say? | [`compose`] |
+//! | how is that written, whole or as events? | [`message`], [`stream`] |
+//! | what do batches do over several requests? | [`batches`], [`seeded`], [`state`] |
+//! | which models are there? | [`models`] |
+//! | what was asked for behind the question mark? | [`query`] |
+//! | where do ids and choices come from? | [`dice`] |
+//! | what time is it? | [`time`] |
+//!
+//! The same request under the same seed gives the same bytes, whatever else was asked before: ids and choices
+//! are drawn from a hash of the request. Only batches that a caller created have a history. The price is that two
+//! identical requests get one and the same message id, which the API would never do.
+//!
+//! The judge knows the rules of the contract and nothing about how a request was made: the types that say so are
+//! disallowed in `clippy.toml`.
+
+mod batches;
+mod compose;
+mod dice;
+mod error;
+mod judge;
+mod message;
+mod models;
+mod query;
+mod seeded;
+mod state;
+mod stream;
+mod time;
+
+#[cfg(test)]
+mod fixture;
+
+use bytes::Bytes;
+use classify::{Headers, Reply, Request};
+use contract::spec::Contract;
+use contract::version::OperationId;
+use serde::Serialize;
+
+use crate::dice::Dice;
+use crate::judge::{Bench, Judged};
+
+pub use seeded::{
+    SEEDED_BATCH_CANCELED, SEEDED_BATCH_CANCELING, SEEDED_BATCH_ENDED, SEEDED_BATCH_EXPIRED,
+    SEEDED_BATCH_IN_PROGRESS, SEEDED_BATCHES,
+};
+pub use state::State;
+pub use time::Now;
+
+/// What the operator of the server decides.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// The only credential that is accepted; `None` accepts any that is well formed.
+    pub key: Option<String>,
+    pub rules: Rules,
+    /// Other seeds give other ids, texts and choices.
+    pub seed: u64,
+}
+
+/// How much of the contract is enforced. Head and bytes of a request are judged in either case.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rules {
+    /// The schema and every settled rule.
+    All,
+    /// The schema alone: for those who want answers to requests that the API would refuse.
+    Schema,
+}
+
+/// What the server sends.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Headers,
+    /// One for JSON, one per event for a stream.
+    pub chunks: Vec<Chunk>,
+}
+
+/// A piece of the body, and how long to wait before it is sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Chunk {
+    pub bytes: Bytes,
+    /// Always 0 so far: slowness is the fault proxy's business.
+    pub delay_ms: u32,
+}
+
+impl Answer {
+    /// The whole answer at once, without its delays.
+    pub fn into_reply(self) -> Reply {
+        let mut chunks = self.chunks.into_iter().map(|chunk| chunk.bytes);
+        let body = match (chunks.next(), chunks.len()) {
+            (None, _) => Bytes::new(),
+            (Some(only), 0) => only,
+            (Some(first), _) => {
+                std::iter::once(first).chain(chunks).collect::<Vec<_>>().concat().into()
+            }
+        };
+        Reply { status: self.status, headers: self.headers, body }
+    }
+}
+
+/// The answer to one request.
+pub fn answer(
+    state: &mut State,
+    contract: &Contract,
+    config: &Config,
+    request: &Request,
+    now: Now,
+) -> Answer {
+    let mut dice = Dice::of_request(config.seed, request);
+    let request_id = dice.id("req_");
+    let State { rulebook, batches } = state;
+    let bench = Bench { contract, config, rulebook, now };
+    let served = judge::judge(&bench, request).and_then(|judged| {
+        let Judged { operation, id, body, .. } = &judged;
+        Ok(match operation {
+            OperationId::MessagesCreate => {
+                let turn = compose::Turn {
+                    params: body,
+                    model: judged.model,
+                    dice: &mut dice,
+                    now,
+                    batched: false,
+                };
+                let message = compose::message(turn);
+                match body.get("stream").and_then(serde_json::Value::as_bool) {
+                    Some(true) => Served {
+                        media: "text/event-stream; charset=utf-8",
+                        chunks: stream::events(&message),
+                    },
+                    _ => Served::json(&message),
+                }
+            }
+            OperationId::MessagesCountTokens => {
+                Served::json(&Count { input_tokens: compose::tokens::input(body) })
+            }
+            OperationId::BatchesCreate => {
+                Served::json(&batches::create(batches, &bench, request, &mut dice, judged))
+            }
+            OperationId::BatchesList => {
+                Served::json(&batches::list(batches, &bench, &query::paging(request)?))
+            }
+            OperationId::BatchesGet => Served::json(&batches::get(batches, &bench, id)?),
+            OperationId::BatchesCancel => Served::json(&batches::cancel(batches, &bench, id)?),
+            OperationId::BatchesDelete => Served::json(&batches::delete(batches, id)?),
+            OperationId::BatchesResults => {
+                Served::whole("application/x-jsonl", batches::results(batches, &bench, id)?)
+            }
+            OperationId::ModelsList => Served::json(&models::list(contract, request)?),
+            OperationId::ModelsGet => Served::json(&models::get(contract, id, now)?),
+        })
+    });
+    match served {
+        Ok(Served { media, chunks }) => {
+            Answer { status: 200, headers: headers(request_id, media), chunks }
+        }
+        Err(refusal) => {
+            let body = refusal.body(&request_id);
+            Answer {
+                status: refusal.status,
+                headers: headers(request_id, "application/json"),
+                chunks: vec![whole(body)],
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Count {
+    input_tokens: u64,
+}
+
+/// The body of a success.
+struct Served {
+    media: &'static str,
+    chunks: Vec<Chunk>,
+}
+
+impl Served {
+    fn json(value: &impl Serialize) -> Self {
+        Self::whole("application/json", json(value))
+    }
+
+    fn whole(media: &'static str, body: Bytes) -> Self {
+        Self { media, chunks: vec![whole(body)] }
+    }
+}
+
+fn whole(bytes: Bytes) -> Chunk {
+    Chunk { bytes, delay_ms: 0 }
+}
+
+fn json(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).expect("our own types have string keys and finite numbers").into()
+}
+
+fn headers(request_id: String, media: &'static str) -> Headers {
+    /// Nobody's: the nil UUID but for its last digit.
+    const ORGANIZATION: &str = "00000000-0000-4000-8000-000000000001";
+    Headers(vec![
+        ("content-type".into(), media.into()),
+        ("request-id".into(), request_id.into()),
+        ("anthropic-organization-id".into(), ORGANIZATION.into()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use classify::{Body, Class, Observation, classify};
+    use contract::version::Version;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fixture::{KEY, ask, body, config, contract, get, hello, now, post, weather_tool};
+
+    /// The answer keeps the schema under both versions, and is the same when it is asked for again.
+    fn check(target: &str, params: &Value, expected: Class) -> Value {
+        let mut last = Value::Null;
+        for version in Version::ALL {
+            let mut request = post(target, params);
+            request.headers.replace("anthropic-version", version.name());
+            let reply = ask(&mut State::new(), &request);
+            assert_eq!(reply, ask(&mut State::new(), &request));
+            assert_eq!(classify(&Observation::Reply(reply.clone())), expected, "{:?}", reply.body);
+            assert_eq!(reply.headers.all("request-id").count(), 1);
+            if expected == Class::Streamed {
+                continue;
+            }
+            let validators = &contract().edition(version).validators;
+            last = body(&reply);
+            let problems = match target {
+                _ if !expected.is_success() => Vec::new(),
+                "/v1/messages" => validators.success_problems(
+                    OperationId::MessagesCreate,
+                    "application/json",
+                    &last,
+                ),
+                _ => validators.success_problems(
+                    OperationId::MessagesCountTokens,
+                    "application/json",
+                    &last,
+                ),
+            };
+            assert_eq!(problems, [], "{last:#}");
+        }
+        last
+    }
+
+    /// Like [`check`], for a request with these members instead of or beside those of [`hello`].
+    fn check_with(members: &Value, expected: Class) -> Value {
+        let mut params = hello();
+        for (name, value) in members.as_object().unwrap() {
+            params[name] = value.clone();
+        }
+        check("/v1/messages", &params, expected)
+    }
+
+    #[test]
+    fn shapes_of_valid_requests() {
+        let with_tools = |choice: Value| json!({"model": "claude-sonnet-4-6", "tools": [weather_tool()], "tool_choice": choice});
+        check("/v1/messages", &hello(), Class::Accepted);
+        check_with(&json!({"stream": true}), Class::Streamed);
+        check_with(
+            &json!({"system": "Be brief.", "metadata": {"user_id": "u"}, "service_tier": "auto"}),
+            Class::Accepted,
+        );
+        check_with(&with_tools(json!({"type": "auto"})), Class::Accepted);
+        check_with(&with_tools(json!({"type": "any"})), Class::Accepted);
+        check_with(
+            &json!({"container": {"skills": [{"type": "anthropic", "skill_id": "pdf"}]}, "speed": null}),
+            Class::Accepted,
+        );
+        check_with(
+            &json!({"model": "claude-opus-5-5", "thinking": {"type": "adaptive", "display": "summarized"}}),
+            Class::Accepted,
+        );
+        check(
+            "/v1/messages/count_tokens",
+            &json!({"model": "claude-opus-5", "messages": hello()["messages"]}),
+            Class::Accepted,
+        );
+    }
+
+    #[test]
+    fn what_was_asked_for_is_there() {
+        let asked =
+            json!([{"role": "user", "content": [{"type": "text", "text": "Say nonce:k7-x."}]}]);
+        let message =
+            check_with(&json!({"messages": asked, "model": "claude-sonnet-4-6"}), Class::Accepted);
+        assert!(
+            message["content"][0]["text"].as_str().unwrap().starts_with("nonce:k7-x "),
+            "{message:#}"
+        );
+
+        let forced = json!({"type": "tool", "name": "weather"});
+        let message = check_with(
+            &json!({"model": "claude-haiku-4-5", "tools": [weather_tool()], "tool_choice": forced}),
+            Class::Accepted,
+        );
+        assert_eq!(message["model"], "claude-haiku-4-5-20251001");
+        assert_eq!(message["stop_reason"], "tool_use");
+        assert_eq!(
+            message["content"][0]["input"],
+            json!({"place": "value", "days": 1, "units": "celsius"})
+        );
+
+        let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": false});
+        let format = json!({"format": {"type": "json_schema", "schema": schema}});
+        let message = check_with(
+            &json!({"model": "claude-sonnet-4-6", "output_config": format}),
+            Class::Accepted,
+        );
+        assert_eq!(message["content"][0]["text"], r#"{"n":1}"#);
+
+        let message =
+            check_with(&json!({"max_tokens": 1, "model": "claude-sonnet-4-6"}), Class::Accepted);
+        assert_eq!(
+            (&message["stop_reason"], &message["usage"]["output_tokens"]),
+            (&json!("max_tokens"), &json!(1))
+        );
+        let message = check_with(&json!({"max_tokens": 0}), Class::Accepted);
+        assert_eq!(
+            (&message["content"], &message["stop_reason"]),
+            (&json!([]), &json!("max_tokens"))
+        );
+
+        let message = check_with(
+            &json!({"model": "claude-sonnet-4-6", "stop_sequences": ["e"]}),
+            Class::Accepted,
+        );
+        assert_eq!(
+            (&message["stop_reason"], &message["stop_sequence"]),
+            (&json!("stop_sequence"), &json!("e"))
+        );
+
+        let thinking = json!({"type": "adaptive", "display": "omitted"});
+        let message =
+            check_with(&json!({"model": "claude-opus-5-5", "thinking": thinking}), Class::Accepted);
+        assert_eq!(message["content"][0]["signature"], contract::signature::sign(""));
+    }
+
+    fn check_refused(request: &Request, status: u16, error_type: &str, message: &str) {
+        let config = Config { key: Some(KEY.to_owned()), ..config() };
+        let reply = answer(&mut State::new(), contract(), &config, request, now()).into_reply();
+        let error = body(&reply);
+        let told = (
+            reply.status,
+            error["error"]["type"].as_str().unwrap(),
+            error["error"]["message"].as_str().unwrap(),
+        );
+        assert_eq!(told, (status, error_type, message));
+        if let Some(id) = error.get("request_id") {
+            assert_eq!(id, reply.headers.get("request-id").unwrap());
+        }
+    }
+
+    #[test]
+    fn the_outermost_fault_is_the_answer() {
+        let mut request = post("/v1/nothing", &json!({"model": 1}));
+        request.method = "PUT".into();
+        request.headers.replace("x-api-key", "sk-ant-api03-wrong");
+        request.headers.replace("anthropic-version", "latest");
+        check_refused(&request, 404, "not_found_error", "Not Found");
+        request.target = "/v1/messages?beta=true".into();
+        check_refused(&request, 405, "invalid_request_error", "Method Not Allowed");
+        request.method = "POST".into();
+        check_refused(&request, 401, "authentication_error", "invalid x-api-key");
+        request.headers.replace("x-api-key", KEY);
+        check_refused(
+            &request,
+            400,
+            "invalid_request_error",
+            "anthropic-version: \"latest\" is not a valid version",
+        );
+        request.headers.replace("anthropic-version", "2026-10-21");
+        check_refused(&request, 400, "invalid_request_error", "messages: Field required");
+        let whole = std::mem::replace(&mut request.body, Body::Bytes("{\"model\": ".into()));
+        check_refused(
+            &request,
+            400,
+            "invalid_request_error",
+            "The request body is not valid JSON: unexpected end of data: line 1 column 11 (char 10)",
+        );
+        request.body = Body::Repeat {
+            prefix: whole.to_bytes(),
+            unit: " ".into(),
+            count: 1 << 40,
+            suffix: Bytes::new(),
+        };
+        check_refused(&request, 413, "request_too_large", "Request exceeds the maximum size");
+    }
+
+    #[test]
+    fn under_the_schema_alone_an_unknown_model_answers() {
+        let mut params = hello();
+        params["model"] = "claude-nonesuch-9".into();
+        let request = post("/v1/messages", &params);
+        for (rules, status) in [(Rules::All, 404), (Rules::Schema, 200)] {
+            let config = Config { rules, ..config() };
+            assert_eq!(
+                answer(&mut State::new(), contract(), &config, &request, now()).status,
+                status
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_version_before_the_first_edition_is_served() {
+        let mut request = get("/v1/models");
+        request.headers.replace("anthropic-version", "2023-01-01");
+        assert_eq!(ask(&mut State::new(), &request).status, 200);
+    }
+
+    /// `cargo test -p mock --release -- --ignored --nocapture` prints what an answer costs.
+    #[test]
+    #[ignore = "a measurement"]
+    #[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+    fn cost() {
+        let mut params = hello();
+        params["tools"] = json!([weather_tool(), weather_tool()]);
+        params["tools"][1]["name"] = "tides".into();
+        params["messages"] = json!([
+            {"role": "user", "content": [{"type": "text", "text": "What will the weather be like in Lisbon, and when is high tide?"}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"place": "Lisbon"}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "Sunny. ".repeat(60)}]},
+        ]);
+        let (mut state, config) = (State::new(), config());
+        for stream in [false, true] {
+            params["stream"] = stream.into();
+            let request = post("/v1/messages", &params);
+            const ROUNDS: u32 = 20_000;
+            let start = std::time::Instant::now();
+            for _ in 0..ROUNDS {
+                let answer = answer(&mut state, contract(), &config, &request, now());
+                assert_eq!(answer.status, 200, "{answer:?}");
+            }
+            let each: Duration = start.elapsed() / ROUNDS;
+            println!("{} bytes, stream {stream}: {each:?}", request.body.len());
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The models endpoint, from the contract's table of models.
+
+use classify::Request;
+use contract::models::{Lifecycle, Model, Retired};
+use contract::rules::Finding;
+use contract::spec::Contract;
+use serde::Serialize;
+
+use crate::Now;
+use crate::error::Refusal;
+use crate::query::{self, Page};
+
+/// A page of models, newest first, retired ones only when asked for.
+pub(crate) fn list(contract: &Contract, request: &Request) -> Result<Page<ModelInfo>, Refusal> {
+    let paging = query::paging(request)?;
+    let wanted = lifecycles(request)?;
+    let models = &contract.models;
+    let current = models.current.iter().map(Row::Current);
+    let mut rows: Vec<Row<'_>> = current.chain(models.retired.iter().map(Row::Retired)).collect();
+    rows.retain(|row| wanted.contains(&row.lifecycle()));
+    Ok(paging.cut(&rows, Row::id, Row::info))
+}
+
+/// The model of that id or alias. A retired one is answered as if it had never been, as everywhere.
+pub(crate) fn get(contract: &Contract, name: &str, now: Now) -> Result<ModelInfo, Refusal> {
+    let model = contract.models.find(name).filter(|model| !is_gone(model, now));
+    model
+        .map(|model| Row::Current(model).info())
+        .ok_or_else(|| Refusal::not_found(format!("model: {name}")))
+}
+
+fn is_gone(model: &Model, now: Now) -> bool {
+    model.lifecycle == Lifecycle::Retired
+        || model.retired_at.as_ref().is_some_and(|day| *day <= now.date())
+}
+
+fn lifecycles(request: &Request) -> Result<Vec<Lifecycle>, Refusal> {
+    const CHOICES_MAX: usize = 3;
+    let refuse = |path: String, message: String| Err(Refusal::invalid(Finding::new(path, message)));
+    let mut wanted = Vec::new();
+    let values =
+        query::members(request).filter(|(name, _)| matches!(&**name, "lifecycle[]" | "lifecycle"));
+    for (index, (_, value)) in values.enumerate() {
+        wanted.push(match &*value {
+            "active" => Lifecycle::Active,
+            "deprecated" => Lifecycle::Deprecated,
+            "retired" => Lifecycle::Retired,
+            _ => {
+                return refuse(
+                    format!("lifecycle.{index}"),
+                    "Input should be 'active', 'deprecated' or 'retired'".to_owned(),
+                );
+            }
+        });
+    }
+    match wanted.len() {
+        0 => Ok(vec![Lifecycle::Active, Lifecycle::Deprecated]),
+        ..=CHOICES_MAX => Ok(wanted),
+        count => refuse(
+            "lifecycle".to_owned(),
+            format!("List should have at most 3 items after validation, not {count}"),
+        ),
+    }
+}
+
+enum Row<'a> {
+    Current(&'a Model),
+    Retired(&'a Retired),
+}
+
+impl Row<'_> {
+    fn id(&self) -> &str {
+        match self {
+            Self::Current(model) => &model.id,
+            Self::Retired(model) => &model.id,
+        }
+    }
+
+    fn lifecycle(&self) -> Lifecycle {
+        match self {
+            Self::Current(model) => model.lifecycle,
+            Self::Retired(_) => Lifecycle::Retired,
+        }
+    }
+
+    fn info(&self) -> ModelInfo {
+        match self {
+            Self::Current(model) => current(model),
+            Self::Retired(model) => retired(model),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "model")]
+pub(crate) struct ModelInfo {
+    id: String,
+    display_name: String,
+    created_at: String,
+    line: Option<String>,
+    lifecycle: &'static str,
+    deprecated_at: Option<String>,
+    retires_at: Option<String>,
+    max_input_tokens: Option<u64>,
+    max_tokens: Option<u64>,
+    capabilities: Option<Capabilities>,
+}
+
+fn current(model: &Model) -> ModelInfo {
+    ModelInfo {
+        id: model.id.clone(),
+        display_name: model.display_name.clone(),
+        created_at: midnight(&model.released),
+        line: Some(model.line.clone()),
+        lifecycle: lifecycle(model.lifecycle),
+        deprecated_at: model.deprecated_at.as_deref().map(midnight),
+        retires_at: model.retired_at.as_deref().or(model.retires_at.as_deref()).map(midnight),
+        max_input_tokens: Some(model.context_tokens),
+        max_tokens: Some(model.output_tokens_max),
+        capabilities: Some(Capabilities::of(model)),
+    }
+}
+
+/// Of a retired model only the id and its last day are known; the day of its release stands in the id.
+fn retired(model: &Retired) -> ModelInfo {
+    const DATE_BYTES: usize = "YYYYMMDD".len();
+    let (name, date) = model.id.rsplit_once('-').unwrap_or((&model.id, ""));
+    let is_date = date.len() == DATE_BYTES && date.bytes().all(|byte| byte.is_ascii_digit());
+    let released = if is_date {
+        format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..])
+    } else {
+        model.retired_at.clone()
+    };
+    ModelInfo {
+        id: model.id.clone(),
+        display_name: name.to_owned(),
+        created_at: midnight(&released),
+        line: None,
+        lifecycle: lifecycle(Lifecycle::Retired),
+        deprecated_at: None,
+        retires_at: Some(midnight(&model.retired_at)),
+        max_input_tokens: None,
+        max_tokens: None,
+        capabilities: None,
+    }
+}
+
+fn lifecycle(lifecycle: Lifecycle) -> &'static str {
+    match lifecycle {
+        Lifecycle::Active => "active",
+        Lifecycle::Deprecated => "deprecated",
+        Lifecycle::Retired => "retired",
+    }
+}
+
+fn midnight(date: &str) -> String {
+    format!("{date}T00:00:00Z")
+}
+
+#[derive(Serialize)]
+struct Capabilities {
+    batch: Support,
+    citations: Support,
+    code_execution: Support,
+    context_management: ContextManagement,
+    effort: Effort,
+    image_input: Support,
+    pdf_input: Support,
+    server_tools: ServerTools,
+    structured_outputs: Support,
+    thinking: Thinking,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct Support {
+    supported: bool,
+}
+
+const YES: Support = Support { supported: true };
+
+#[derive(Serialize)]
+struct ContextManagement {
+    supported: bool,
+    clear_thinking_20251015: Support,
+    clear_tool_uses_20250919: Support,
+    compact_20260112: Support,
+}
+
+#[derive(Serialize)]
+struct Effort {
+    supported: bool,
+    low: Support,
+    medium: Support,
+    high: Support,
+    xhigh: Support,
+    max: Support,
+}
+
+#[derive(Serialize)]
+struct ServerTools {
+    supported: bool,
+    web_search: Support,
+    code_execution: Support,
+}
+
+#[derive(Serialize)]
+struct Thinking {
+    supported: bool,
+    types: ThinkingTypes,
+}
+
+#[derive(Serialize)]
+struct ThinkingTypes {
+    enabled: Support,
+    adaptive: Support,
+    between_tools: Support,
+    disabled: Support,
+}
+
+impl Capabilities {
+    /// What the table does not tell is taken to be supported: every model of the table has it.
+    fn of(model: &Model) -> Self {
+        let effort =
+            |level: &str| Support { supported: model.effort.iter().any(|known| known == level) };
+        let form = |form: &str| Support { supported: model.thinks(form) };
+        Self {
+            batch: YES,
+            citations: YES,
+            code_execution: YES,
+            context_management: ContextManagement {
+                supported: true,
+                clear_thinking_20251015: YES,
+                clear_tool_uses_20250919: YES,
+                compact_20260112: Support { supported: model.thinks("adaptive") },
+            },
+            effort: Effort {
+                supported: !model.effort.is_empty(),
+                low: effort("low"),
+                medium: effort("medium"),
+                high: effort("high"),
+                xhigh: effort("xhigh"),
+                max: effort("max"),
+            },
+            image_input: YES,
+            pdf_input: YES,
+            server_tools: ServerTools { supported: true, web_search: YES, code_execution: YES },
+            structured_outputs: YES,
+            thinking: Thinking {
+                supported: !model.thinking.is_empty(),
+                types: ThinkingTypes {
+                    enabled: form("enabled"),
+                    adaptive: form("adaptive"),
+                    between_tools: form("between_tools"),
+                    disabled: form("disabled"),
+                },
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::version::OperationId;
+    use serde_json::Value;
+
+    use crate::State;
+    use crate::fixture::{ask, body, contract, get};
+
+    /// The answer, if it is a success that keeps its schema; else its status and message.
+    fn check(target: &str, expected: Result<impl Fn(&Value) -> bool, (u16, &str)>) {
+        let reply = ask(&mut State::new(), &get(target));
+        let body = body(&reply);
+        match expected {
+            Ok(holds) => {
+                let operation = if target.contains("models/") {
+                    OperationId::ModelsGet
+                } else {
+                    OperationId::ModelsList
+                };
+                let validators = &contract().editions[1].validators;
+                assert_eq!(
+                    validators.success_problems(operation, "application/json", &body),
+                    [],
+                    "{body:#}"
+                );
+                assert!(reply.status == 200 && holds(&body), "{target} {body:#}");
+            }
+            Err(expected) => assert_eq!(
+                (reply.status, body["error"]["message"].as_str().unwrap()),
+                expected,
+                "{target}"
+            ),
+        }
+    }
+
+    const ANY: Result<fn(&Value) -> bool, (u16, &str)> = Ok(|_| true);
+
+    fn ids(page: &Value) -> Vec<&str> {
+        page["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect()
+    }
+
+    fn refused(status: u16, message: &str) -> Result<fn(&Value) -> bool, (u16, &str)> {
+        Err((status, message))
+    }
+
+    #[test]
+    fn lists() {
+        check("/v1/models?limit=1000", ANY);
+        check(
+            "/v1/models?limit=2",
+            Ok(|page: &Value| ids(page).len() == 2 && page["has_more"] == true),
+        );
+        check(
+            "/v1/models?limit=2&after_id=claude-fable-5-2",
+            Ok(|page: &Value| page["first_id"] == "claude-mythos-5-2"),
+        );
+        check(
+            "/v1/models?limit=100",
+            Ok(|page: &Value| !ids(page).contains(&"claude-3-opus-20240229")),
+        );
+        check(
+            "/v1/models?lifecycle%5B%5D=retired&lifecycle[]=deprecated",
+            Ok(|page: &Value| {
+                ids(page).contains(&"claude-3-opus-20240229")
+                    && !ids(page).contains(&"claude-opus-5")
+            }),
+        );
+        check(
+            "/v1/models?limit=0",
+            refused(400, "limit: Input should be greater than or equal to 1"),
+        );
+        check(
+            "/v1/models?lifecycle[]=old",
+            refused(400, "lifecycle.0: Input should be 'active', 'deprecated' or 'retired'"),
+        );
+        check(
+            "/v1/models?lifecycle[]=active&lifecycle[]=active&lifecycle[]=active&lifecycle[]=active",
+            refused(400, "lifecycle: List should have at most 3 items after validation, not 4"),
+        );
+    }
+
+    #[test]
+    fn one_model() {
+        check("/v1/models/claude-opus-5", Ok(|model: &Value| model["line"] == "opus"));
+        check(
+            "/v1/models/claude-haiku-4-5",
+            Ok(|model: &Value| model["id"] == "claude-haiku-4-5-20251001"),
+        );
+        check("/v1/models/claude-nonesuch-9", refused(404, "model: claude-nonesuch-9"));
+        check("/v1/models/claude-3-opus-20240229", refused(404, "model: claude-3-opus-20240229"));
+    }
+}

@@ -1,0 +1,322 @@
+//! A message told as events.
+//!
+//! Everything is cut out of the finished message, so that the two ways of asking agree; the price is that the
+//! mock cannot show an answer that changes its mind halfway. Text and JSON are cut at fixed sizes, wherever a
+//! character allows it: a client that expects whole words or whole members should stumble here.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Chunk;
+use crate::message::{Block, Caller, Ending, Message, Null, OutputDetails};
+
+/// The events of the message, one chunk each.
+pub(crate) fn events(message: &Message) -> Vec<Chunk> {
+    let mut out = Vec::new();
+    push(&mut out, &Event::MessageStart { message: &opening(message) });
+    push(&mut out, &Event::Ping);
+    for (index, block) in message.content.iter().enumerate() {
+        push(&mut out, &Event::ContentBlockStart { index, content_block: Opening::of(block) });
+        deltas(block, &mut |delta| push(&mut out, &Event::ContentBlockDelta { index, delta }));
+        push(&mut out, &Event::ContentBlockStop { index });
+    }
+    let usage = &message.usage;
+    let usage = FinalUsage {
+        input_tokens: usage.input_tokens,
+        cache_creation_input_tokens: usage.cache_creation_input_tokens,
+        cache_read_input_tokens: usage.cache_read_input_tokens,
+        output_tokens: usage.output_tokens,
+        output_tokens_details: usage.output_tokens_details,
+    };
+    push(&mut out, &Event::MessageDelta { delta: &message.ending, usage });
+    push(&mut out, &Event::MessageStop);
+    out
+}
+
+/// The message as it stands before its first token.
+fn opening(message: &Message) -> Message {
+    let mut usage = message.usage.clone();
+    usage.output_tokens = usage.output_tokens.min(1);
+    usage.output_tokens_details = None;
+    Message {
+        id: message.id.clone(),
+        role: message.role,
+        model: message.model.clone(),
+        content: Vec::new(),
+        ending: Ending::default(),
+        usage,
+        diagnostics: message.diagnostics.clone(),
+    }
+}
+
+fn deltas<'a>(block: &'a Block, push: &mut dyn FnMut(Delta<'a>)) {
+    match block {
+        Block::Text { text, .. } => pieces(text).for_each(|text| push(Delta::TextDelta { text })),
+        Block::Thinking { thinking, signature } => {
+            pieces(thinking).for_each(|thinking| push(Delta::ThinkingDelta { thinking }));
+            push(Delta::SignatureDelta { signature });
+        }
+        Block::ToolUse { input, toolset_name, .. } => {
+            push(Delta::InputJsonDelta { partial_json: String::new() });
+            let json = input.to_string();
+            if toolset_name.is_some() {
+                // A call of a toolset's member arrives in one piece.
+                push(Delta::InputJsonDelta { partial_json: json });
+            } else if json != "{}" {
+                pieces(&json).for_each(|piece| {
+                    push(Delta::InputJsonDelta { partial_json: piece.to_owned() })
+                });
+            }
+        }
+    }
+}
+
+/// The text in pieces of [`PIECE_BYTES_MAX`] or, where a character stands across that border, a little less.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    /// Small enough that a sentence takes several events.
+    const PIECE_BYTES_MAX: usize = 24;
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES_MAX));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+fn push(out: &mut Vec<Chunk>, event: &Event<'_>) {
+    /// Holds most events, so that writing one allocates once.
+    const EVENT_BYTES: usize = 192;
+    let mut bytes = Vec::with_capacity(EVENT_BYTES);
+    bytes.extend_from_slice(b"event: ");
+    bytes.extend_from_slice(event.name().as_bytes());
+    bytes.extend_from_slice(b"\ndata: ");
+    serde_json::to_writer(&mut bytes, event)
+        .expect("our own types have string keys and finite numbers");
+    bytes.extend_from_slice(b"\n\n");
+    out.push(crate::whole(bytes.into()));
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Event<'a> {
+    MessageStart { message: &'a Message },
+    Ping,
+    ContentBlockStart { index: usize, content_block: Opening<'a> },
+    ContentBlockDelta { index: usize, delta: Delta<'a> },
+    ContentBlockStop { index: usize },
+    MessageDelta { delta: &'a Ending, usage: FinalUsage },
+    MessageStop,
+}
+
+impl Event<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::MessageStart { .. } => "message_start",
+            Self::Ping => "ping",
+            Self::ContentBlockStart { .. } => "content_block_start",
+            Self::ContentBlockDelta { .. } => "content_block_delta",
+            Self::ContentBlockStop { .. } => "content_block_stop",
+            Self::MessageDelta { .. } => "message_delta",
+            Self::MessageStop => "message_stop",
+        }
+    }
+}
+
+/// A block as it stands before its first delta.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Opening<'a> {
+    Text {
+        text: &'static str,
+        citations: Null,
+    },
+    Thinking {
+        thinking: &'static str,
+        signature: &'static str,
+    },
+    ToolUse {
+        id: &'a str,
+        name: &'a str,
+        input: Value,
+        caller: Caller,
+        toolset_name: Option<&'static str>,
+    },
+}
+
+impl<'a> Opening<'a> {
+    fn of(block: &'a Block) -> Self {
+        match block {
+            Block::Text { .. } => Self::Text { text: "", citations: Null },
+            Block::Thinking { .. } => Self::Thinking { thinking: "", signature: "" },
+            Block::ToolUse { id, name, caller, toolset_name, .. } => Self::ToolUse {
+                id,
+                name,
+                input: Value::Object(serde_json::Map::new()),
+                caller: *caller,
+                toolset_name: *toolset_name,
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Delta<'a> {
+    TextDelta { text: &'a str },
+    InputJsonDelta { partial_json: String },
+    ThinkingDelta { thinking: &'a str },
+    SignatureDelta { signature: &'a str },
+}
+
+/// Cumulative, as the API counts at the end.
+#[derive(Serialize)]
+struct FinalUsage {
+    input_tokens: u64,
+    cache_creation_input_tokens: u64,
+    cache_read_input_tokens: u64,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens_details: Option<OutputDetails>,
+}
+
+#[cfg(test)]
+mod tests {
+    use classify::{Class, Observation, classify, sse};
+    use contract::version::OperationId;
+    use serde_json::json;
+
+    use super::*;
+    use crate::compose::{self, Turn};
+    use crate::dice::Dice;
+    use crate::fixture::{self, contract};
+
+    /// The same message whole and as events, under several throws.
+    fn check(params: Value) {
+        let edition = contract().edition(contract::version::Version::V2026_10_21);
+        let model = contract().models.find(params["model"].as_str().unwrap());
+        for seed in 0..50 {
+            let mut dice = Dice::of_part(seed, "stream", 0);
+            let turn = Turn {
+                params: &params,
+                model,
+                dice: &mut dice,
+                now: fixture::now(),
+                batched: false,
+            };
+            let message = compose::message(turn);
+            let body: Vec<u8> =
+                events(&message).iter().flat_map(|chunk| chunk.bytes.clone()).collect();
+            let decoded = decode(&body);
+            for event in &decoded {
+                let problems = edition.validators.success_problems(
+                    OperationId::MessagesCreate,
+                    "text/event-stream",
+                    event,
+                );
+                assert_eq!(problems, [], "{event}");
+            }
+            assert_eq!(fold(&decoded), serde_json::to_value(&message).unwrap());
+            let headers = crate::headers("req_01".to_owned(), "text/event-stream");
+            let reply = classify::Reply { status: 200, headers, body: body.into() };
+            assert_eq!(classify(&Observation::Reply(reply)), Class::Streamed);
+        }
+    }
+
+    fn decode(body: &[u8]) -> Vec<Value> {
+        let mut decoder = sse::Decoder::default();
+        let events = decoder.push(body);
+        events.iter().map(|event| serde_json::from_str(&event.data).unwrap()).collect()
+    }
+
+    /// What a client puts together.
+    fn fold(events: &[Value]) -> Value {
+        let mut message = Value::Null;
+        let mut tool_json = String::new();
+        for event in events {
+            match event["type"].as_str().unwrap() {
+                "message_start" => message = event["message"].clone(),
+                "content_block_start" => {
+                    tool_json.clear();
+                    message["content"].as_array_mut().unwrap().push(event["content_block"].clone());
+                }
+                "content_block_delta" => {
+                    let block = &mut message["content"][event["index"].as_u64().unwrap() as usize];
+                    let delta = &event["delta"];
+                    let mut append = |member: &str| {
+                        let text = format!(
+                            "{}{}",
+                            block[member].as_str().unwrap(),
+                            delta[member].as_str().unwrap()
+                        );
+                        block[member] = text.into();
+                    };
+                    match delta["type"].as_str().unwrap() {
+                        "text_delta" => append("text"),
+                        "thinking_delta" => append("thinking"),
+                        "signature_delta" => append("signature"),
+                        "input_json_delta" => {
+                            tool_json.push_str(delta["partial_json"].as_str().unwrap());
+                            block["input"] =
+                                serde_json::from_str(&tool_json).unwrap_or_else(|_| json!({}));
+                        }
+                        other => panic!("{other}"),
+                    }
+                }
+                "message_delta" => {
+                    for (from, into) in [(&event["delta"], None), (&event["usage"], Some("usage"))]
+                    {
+                        let target = into.map_or(0, |_| 1);
+                        let target = if target == 0 { &mut message } else { &mut message["usage"] };
+                        for (name, value) in from.as_object().unwrap() {
+                            target[name] = value.clone();
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        message
+    }
+
+    #[test]
+    fn text() {
+        check(
+            json!({"model": "claude-haiku-5-5", "max_tokens": 500, "messages": [{"role": "user", "content": "nonce:αβγ7-x Hello"}]}),
+        );
+        check(
+            json!({"model": "claude-haiku-5-5", "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}], "stop_sequences": ["e"]}),
+        );
+        check(
+            json!({"model": "claude-sonnet-4-6", "max_tokens": 1, "messages": [{"role": "user", "content": "Hello"}], "stop_sequences": ["."]}),
+        );
+    }
+
+    #[test]
+    fn thinking() {
+        for display in ["summarized", "omitted"] {
+            check(json!({
+                "model": "claude-opus-5-5", "max_tokens": 4_000, "thinking": {"type": "adaptive", "display": display},
+                "messages": [{"role": "user", "content": "Hello"}], "diagnostics": {"previous_message_id": "msg_01"},
+            }));
+        }
+        check(json!({
+            "model": "claude-sonnet-4-5", "max_tokens": 2_000, "thinking": {"type": "enabled", "budget_tokens": 1_024},
+            "messages": [{"role": "user", "content": "Hello"}],
+        }));
+    }
+
+    #[test]
+    fn tools() {
+        let tools = json!([fixture::weather_tool(), {"type": "bash_20250124", "name": "bash"}, {"type": "computer_toolset_20260801"}]);
+        for choice in ["auto", "any", "none"] {
+            check(json!({
+                "model": "claude-sonnet-4-6", "max_tokens": 800, "tools": tools, "tool_choice": {"type": choice},
+                "messages": [{"role": "user", "content": "What is the weather?"}], "container": "container_01",
+            }));
+        }
+        check(json!({
+            "model": "claude-sonnet-4-6", "max_tokens": 2, "tools": tools, "tool_choice": {"type": "tool", "name": "weather"},
+            "messages": [{"role": "user", "content": "What is the weather?"}],
+        }));
+    }
+}

@@ -1,0 +1,25 @@
+//! Everything that touches a socket. Each file is a loop around a call of a pure crate; how a verdict is
+//! reached is not known here.
+//!
+//! | question | module |
+//! |---|---|
+//! | where do requests go, and with which key? | [`target`] |
+//! | how is one request sent? | [`send`], and byte for byte [`raw`] |
+//! | how is a corpus sent? | [`replay`] |
+//! | what is kept of it? | [`journal`] |
+//! | who answers when no server is given? | [`server`] |
+//! | who answers by the script of a scenario? | [`script`] |
+//! | who carries out faults? | [`proxy`] |
+//! | how is a client put on trial? | [`trial`] |
+//!
+//! Nothing here returns an error for what a peer did: that is an observation.
+
+pub mod journal;
+pub mod proxy;
+pub mod raw;
+pub mod replay;
+pub mod script;
+pub mod send;
+pub mod server;
+pub mod target;
+pub mod trial;
