@@ -81,6 +81,7 @@ fn classes(status: u16) -> &'static [Class] {
         409 => &[Class::Conflict],
         413 => &[Class::TooLarge],
         429 => &[Class::RateLimited],
+        401..=499 => &[Class::Undocumented],
         503 => &[Class::Unavailable],
         504 => &[Class::TimedOut],
         529 => &[Class::Overloaded],

@@ -101,6 +101,8 @@ struct Generator<'c, 'u, 'b> {
 /// The part of the request being written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Scope {
+    /// A message of the role system.
+    Aside,
     Assistant,
     /// Inside another block.
     Nested,

@@ -8,7 +8,7 @@
 //! 4. the schema of the operation;
 //! 5. the rules of the contract for this version and operation, in the order of their table.
 //!
-//! Rules whose answer is an open question are not enforced. An item of a batch is judged when its batch ends:
+//! A rule whose answer is an open question is enforced only if every answer in question is a refusal. An item of a batch is judged when its batch ends:
 //! a bad one becomes an errored result and does not stop the others, so the schema of a batch is applied without
 //! the items' parameters.
 
@@ -138,7 +138,7 @@ impl Chapter {
         let settled = |stage| {
             rules::all().filter(move |rule| {
                 rule.stage == stage
-                    && rule.uncertain.is_none()
+                    && refuses(rule)
                     && rule.versions.contains(&version)
                     && rule.operations.contains(&operation)
             })
@@ -148,6 +148,11 @@ impl Chapter {
         head.sort_by_key(|rule| !matches!(rule.answer.status, 401 | 403));
         Self { head, body: settled(Stage::Body).collect() }
     }
+}
+
+/// Whether breaking the rule is refused for certain, however the refusal is worded.
+fn refuses(rule: &Rule) -> bool {
+    rule.uncertain.is_none_or(|uncertain| !uncertain.classes.iter().any(|class| class.is_success()))
 }
 
 /// The edition the version header names. A request without a good one is refused by the rules of any edition; the

@@ -2,15 +2,15 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | may the request pass, and which rule does it break? | [`judge`] |
-//! | what does a refusal look like? | [`error`] |
-//! | what does the model say? | [`compose`] |
-//! | how is that written, whole or as events? | [`message`], [`stream`] |
-//! | what do batches do over several requests? | [`batches`], [`seeded`], [`state`] |
-//! | which models are there? | [`models`] |
-//! | what was asked for behind the question mark? | [`query`] |
-//! | where do ids and choices come from? | [`dice`] |
-//! | what time is it? | [`time`] |
+//! | may the request pass, and which rule does it break? | `judge` |
+//! | what does a refusal look like? | `error` |
+//! | what does the model say? | `compose` |
+//! | how is that written, whole or as events? | `message`, `stream` |
+//! | what do batches do over several requests? | `batches`, `seeded`, `state` |
+//! | which models are there? | `models` |
+//! | what was asked for behind the question mark? | `query` |
+//! | where do ids and choices come from? | `dice` |
+//! | what time is it? | `time` |
 //!
 //! The same request under the same seed gives the same bytes, whatever else was asked before: ids and choices
 //! are drawn from a hash of the request. Only batches that a caller created have a history. The price is that two
@@ -40,13 +40,16 @@ use classify::{Headers, Reply, Request};
 use contract::spec::Contract;
 use contract::version::OperationId;
 use serde::Serialize;
+use serde_json::Value;
 
+use crate::compose::Turn;
 use crate::dice::Dice;
+use crate::error::Refusal;
 use crate::judge::{Bench, Judged};
+use crate::state::Batches;
 
 pub use seeded::{
-    SEEDED_BATCH_CANCELED, SEEDED_BATCH_CANCELING, SEEDED_BATCH_ENDED, SEEDED_BATCH_EXPIRED,
-    SEEDED_BATCH_IN_PROGRESS, SEEDED_BATCHES,
+    SEEDED_BATCH_CANCELING, SEEDED_BATCH_ENDED, SEEDED_BATCH_IN_PROGRESS, SEEDED_BATCHES,
 };
 pub use state::State;
 pub use time::Now;
@@ -112,60 +115,64 @@ pub fn answer(
 ) -> Answer {
     let mut dice = Dice::of_request(config.seed, request);
     let request_id = dice.id("req_");
-    let State { rulebook, batches } = state;
-    let bench = Bench { contract, config, rulebook, now };
-    let served = judge::judge(&bench, request).and_then(|judged| {
-        let Judged { operation, id, body, .. } = &judged;
-        Ok(match operation {
-            OperationId::MessagesCreate => {
-                let turn = compose::Turn {
-                    params: body,
-                    model: judged.model,
-                    dice: &mut dice,
-                    now,
-                    batched: false,
-                };
-                let message = compose::message(turn);
-                match body.get("stream").and_then(serde_json::Value::as_bool) {
-                    Some(true) => Served {
-                        media: "text/event-stream; charset=utf-8",
-                        chunks: stream::events(&message),
-                    },
-                    _ => Served::json(&message),
-                }
-            }
-            OperationId::MessagesCountTokens => {
-                Served::json(&Count { input_tokens: compose::tokens::input(body) })
-            }
-            OperationId::BatchesCreate => {
-                Served::json(&batches::create(batches, &bench, request, &mut dice, judged))
-            }
-            OperationId::BatchesList => {
-                Served::json(&batches::list(batches, &bench, &query::paging(request)?))
-            }
-            OperationId::BatchesGet => Served::json(&batches::get(batches, &bench, id)?),
-            OperationId::BatchesCancel => Served::json(&batches::cancel(batches, &bench, id)?),
-            OperationId::BatchesDelete => Served::json(&batches::delete(batches, id)?),
-            OperationId::BatchesResults => {
-                Served::whole("application/x-jsonl", batches::results(batches, &bench, id)?)
-            }
-            OperationId::ModelsList => Served::json(&models::list(contract, request)?),
-            OperationId::ModelsGet => Served::json(&models::get(contract, id, now)?),
-        })
-    });
+    let bench = Bench { contract, config, rulebook: &state.rulebook, now };
+    let served = judge::judge(&bench, request)
+        .and_then(|judged| serve(&mut state.batches, &bench, request, judged, &mut dice));
     match served {
         Ok(Served { media, chunks }) => {
             Answer { status: 200, headers: headers(request_id, media), chunks }
         }
         Err(refusal) => {
-            let body = refusal.body(&request_id);
+            let chunks = vec![whole(refusal.body(&request_id))];
             Answer {
                 status: refusal.status,
                 headers: headers(request_id, "application/json"),
-                chunks: vec![whole(body)],
+                chunks,
             }
         }
     }
+}
+
+/// What each operation does with a request that may pass; it can still name what is not there.
+fn serve(
+    batches: &mut Batches,
+    bench: &Bench<'_>,
+    request: &Request,
+    judged: Judged<'_>,
+    dice: &mut Dice,
+) -> Result<Served, Refusal> {
+    let id = judged.id;
+    Ok(match judged.operation {
+        OperationId::MessagesCreate => {
+            let params = &judged.body;
+            let turn = Turn { params, model: judged.model, dice, now: bench.now, batched: false };
+            let message = compose::message(turn);
+            match params.get("stream") {
+                Some(Value::Bool(true)) => Served {
+                    media: "text/event-stream; charset=utf-8",
+                    chunks: stream::events(&message),
+                },
+                _ => Served::json(&message),
+            }
+        }
+        OperationId::MessagesCountTokens => {
+            Served::json(&Count { input_tokens: compose::tokens::input(&judged.body) })
+        }
+        OperationId::BatchesCreate => {
+            Served::json(&batches::create(batches, bench, request, judged, dice))
+        }
+        OperationId::BatchesList => {
+            Served::json(&batches::list(batches, bench, &query::paging(request)?))
+        }
+        OperationId::BatchesGet => Served::json(&batches::get(batches, bench, id)?),
+        OperationId::BatchesCancel => Served::json(&batches::cancel(batches, bench, id)?),
+        OperationId::BatchesDelete => Served::json(&batches::delete(batches, id)?),
+        OperationId::BatchesResults => {
+            Served::whole("application/x-jsonl", batches::results(batches, bench, id)?)
+        }
+        OperationId::ModelsList => Served::json(&models::list(bench.contract, request)?),
+        OperationId::ModelsGet => Served::json(&models::get(bench.contract, id, bench.now)?),
+    })
 }
 
 #[derive(Serialize)]
@@ -209,11 +216,9 @@ fn headers(request_id: String, media: &'static str) -> Headers {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use classify::{Body, Class, Observation, classify};
     use contract::version::Version;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::fixture::{KEY, ask, body, config, contract, get, hello, now, post, weather_tool};
@@ -414,33 +419,5 @@ mod tests {
         let mut request = get("/v1/models");
         request.headers.replace("anthropic-version", "2023-01-01");
         assert_eq!(ask(&mut State::new(), &request).status, 200);
-    }
-
-    /// `cargo test -p mock --release -- --ignored --nocapture` prints what an answer costs.
-    #[test]
-    #[ignore = "a measurement"]
-    #[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
-    fn cost() {
-        let mut params = hello();
-        params["tools"] = json!([weather_tool(), weather_tool()]);
-        params["tools"][1]["name"] = "tides".into();
-        params["messages"] = json!([
-            {"role": "user", "content": [{"type": "text", "text": "What will the weather be like in Lisbon, and when is high tide?"}]},
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"place": "Lisbon"}}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "Sunny. ".repeat(60)}]},
-        ]);
-        let (mut state, config) = (State::new(), config());
-        for stream in [false, true] {
-            params["stream"] = stream.into();
-            let request = post("/v1/messages", &params);
-            const ROUNDS: u32 = 20_000;
-            let start = std::time::Instant::now();
-            for _ in 0..ROUNDS {
-                let answer = answer(&mut state, contract(), &config, &request, now());
-                assert_eq!(answer.status, 200, "{answer:?}");
-            }
-            let each: Duration = start.elapsed() / ROUNDS;
-            println!("{} bytes, stream {stream}: {each:?}", request.body.len());
-        }
     }
 }

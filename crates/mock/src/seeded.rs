@@ -1,10 +1,12 @@
-//! Batches that are there from the start, one in each condition, with fixed ids.
+//! Batches that are there from the start, one in each condition, with ids that the
+//! contract names.
 //!
 //! They never change. To cancel or delete one is answered as it would be and then forgotten, because requests are
 //! replayed side by side and in any order: a read must not depend on whether somebody else's delete came first.
 //! The price is that a deleted one is still there; who wants to see a batch go creates one.
 //! They live around the day the contract describes, whatever the time is now.
 
+use contract::seeds;
 use contract::spec::Contract;
 use serde_json::json;
 
@@ -14,20 +16,13 @@ use crate::compose::{self, Turn};
 use crate::dice::Dice;
 use crate::error::Refusal;
 
-pub const SEEDED_BATCH_IN_PROGRESS: &str = "msgbatch_01ProbitySeedInProgress";
-pub const SEEDED_BATCH_CANCELING: &str = "msgbatch_01ProbitySeedCanceling0";
-pub const SEEDED_BATCH_ENDED: &str = "msgbatch_01ProbitySeedEnded00000";
-pub const SEEDED_BATCH_CANCELED: &str = "msgbatch_01ProbitySeedCanceled00";
-pub const SEEDED_BATCH_EXPIRED: &str = "msgbatch_01ProbitySeedExpired000";
+pub const SEEDED_BATCH_IN_PROGRESS: &str = seeds::BATCH_IN_PROGRESS;
+pub const SEEDED_BATCH_CANCELING: &str = "msgbatch_probity_canceling";
+pub const SEEDED_BATCH_ENDED: &str = seeds::BATCH_ENDED;
 
 /// All of them, newest first, as a list shows them.
-pub const SEEDED_BATCHES: [&str; 5] = [
-    SEEDED_BATCH_IN_PROGRESS,
-    SEEDED_BATCH_CANCELING,
-    SEEDED_BATCH_ENDED,
-    SEEDED_BATCH_CANCELED,
-    SEEDED_BATCH_EXPIRED,
-];
+pub const SEEDED_BATCHES: [&str; 3] =
+    [SEEDED_BATCH_IN_PROGRESS, SEEDED_BATCH_CANCELING, SEEDED_BATCH_ENDED];
 
 pub(crate) struct Seeded {
     pub(crate) id: &'static str,
@@ -50,7 +45,7 @@ enum Fate {
 
 use Fate::{Canceled, Errored, Expired, Processing, Succeeded};
 
-pub(crate) static ALL: [Seeded; 5] = [
+pub(crate) static ALL: [Seeded; 3] = [
     Seeded {
         id: SEEDED_BATCH_IN_PROGRESS,
         age_hours: 1,
@@ -65,26 +60,13 @@ pub(crate) static ALL: [Seeded; 5] = [
         cancelled_after_hours: Some(1),
         outcomes: &[Processing, Processing],
     },
+    // Cancelled an hour before its time was up, so that it has one result of each kind.
     Seeded {
         id: SEEDED_BATCH_ENDED,
-        age_hours: 24,
-        ended_after_hours: Some(2),
-        cancelled_after_hours: None,
-        outcomes: &[Succeeded, Errored, Succeeded],
-    },
-    Seeded {
-        id: SEEDED_BATCH_CANCELED,
         age_hours: 48,
-        ended_after_hours: Some(2),
-        cancelled_after_hours: Some(1),
-        outcomes: &[Succeeded, Canceled, Canceled],
-    },
-    Seeded {
-        id: SEEDED_BATCH_EXPIRED,
-        age_hours: 72,
         ended_after_hours: Some(24),
-        cancelled_after_hours: None,
-        outcomes: &[Succeeded, Expired],
+        cancelled_after_hours: Some(23),
+        outcomes: &[Succeeded, Errored, Canceled, Expired],
     },
 ];
 

@@ -51,21 +51,20 @@ fn opening(message: &Message) -> Message {
 
 fn deltas<'a>(block: &'a Block, push: &mut dyn FnMut(Delta<'a>)) {
     match block {
-        Block::Text { text, .. } => pieces(text).for_each(|text| push(Delta::TextDelta { text })),
+        Block::Text { text, .. } => pieces(text).for_each(|text| push(Delta::Text { text })),
         Block::Thinking { thinking, signature } => {
-            pieces(thinking).for_each(|thinking| push(Delta::ThinkingDelta { thinking }));
-            push(Delta::SignatureDelta { signature });
+            pieces(thinking).for_each(|thinking| push(Delta::Thinking { thinking }));
+            push(Delta::Signature { signature });
         }
         Block::ToolUse { input, toolset_name, .. } => {
-            push(Delta::InputJsonDelta { partial_json: String::new() });
+            push(Delta::InputJson { partial_json: String::new() });
             let json = input.to_string();
             if toolset_name.is_some() {
                 // A call of a toolset's member arrives in one piece.
-                push(Delta::InputJsonDelta { partial_json: json });
+                push(Delta::InputJson { partial_json: json });
             } else if json != "{}" {
-                pieces(&json).for_each(|piece| {
-                    push(Delta::InputJsonDelta { partial_json: piece.to_owned() })
-                });
+                pieces(&json)
+                    .for_each(|piece| push(Delta::InputJson { partial_json: piece.to_owned() }));
             }
         }
     }
@@ -160,12 +159,16 @@ impl<'a> Opening<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Delta<'a> {
-    TextDelta { text: &'a str },
-    InputJsonDelta { partial_json: String },
-    ThinkingDelta { thinking: &'a str },
-    SignatureDelta { signature: &'a str },
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "input_json_delta")]
+    InputJson { partial_json: String },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
 }
 
 /// Cumulative, as the API counts at the end.
@@ -191,6 +194,7 @@ mod tests {
     use crate::fixture::{self, contract};
 
     /// The same message whole and as events, under several throws.
+    #[expect(clippy::needless_pass_by_value, reason = "cases read better without the ampersand")]
     fn check(params: Value) {
         let edition = contract().edition(contract::version::Version::V2026_10_21);
         let model = contract().models.find(params["model"].as_str().unwrap());
@@ -263,19 +267,19 @@ mod tests {
                     }
                 }
                 "message_delta" => {
-                    for (from, into) in [(&event["delta"], None), (&event["usage"], Some("usage"))]
-                    {
-                        let target = into.map_or(0, |_| 1);
-                        let target = if target == 0 { &mut message } else { &mut message["usage"] };
-                        for (name, value) in from.as_object().unwrap() {
-                            target[name] = value.clone();
-                        }
-                    }
+                    merge(&mut message, &event["delta"]);
+                    merge(&mut message["usage"], &event["usage"]);
                 }
                 _ => {}
             }
         }
         message
+    }
+
+    fn merge(into: &mut Value, from: &Value) {
+        for (name, value) in from.as_object().unwrap() {
+            into[name] = value.clone();
+        }
     }
 
     #[test]

@@ -87,7 +87,8 @@ impl Respond for Responder {
 /// Replaces the mock by a fresh one that remembers nothing.
 ///
 /// Both steps run in one poll of one task on the server's only thread, where the server's lock is free
-/// whenever a task is polled; so no request comes between them to find no mock at all.
+/// whenever a task is polled, and `join!` polls in the order given; so no request comes between them to find
+/// no mock at all.
 fn forget(adapter: &Arc<Adapter>) {
     let (server, adapter) = (adapter.server.get().cloned(), adapter.clone());
     tokio::spawn(async move {

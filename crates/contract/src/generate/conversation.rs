@@ -117,7 +117,7 @@ impl<'c> Generator<'c, '_, '_> {
     fn system_turn(&mut self) {
         let model = self.plan.model.is_some_and(|model| model.system_messages && !model.system_messages_uncertain);
         if model && self.source.chance(24) {
-            self.message("system", Scope::System, |it| it.words(prose::SYSTEMS));
+            self.message("system", Scope::Aside, |it| it.words(prose::SYSTEMS));
         }
     }
 

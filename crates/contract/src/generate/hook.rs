@@ -12,6 +12,8 @@ pub enum Hook {
     /// `allowed_domains`: never beside its opposite.
     AllowedDomains,
     BlockedDomains,
+    /// Below `max_tokens`.
+    Budget,
     /// At most four in a request.
     CacheControl,
     /// Who made a call: nobody but the model, or code that ran before.
@@ -114,6 +116,7 @@ impl Hook {
             ("RequestToolUseBlock" | "RequestServerToolUseBlock", "id") => Self::CallId,
             ("RequestToolUseBlock" | "RequestServerToolUseBlock", "input") => Self::CallInput,
             ("RequestToolUseBlock" | "RequestServerToolUseBlock", "name") => Self::CallName,
+            ("ThinkingConfigEnabled", "budget_tokens") => Self::Budget,
             ("Tool", "description") => Self::Description,
             ("Tool", "input_schema") => Self::InputSchema,
             ("Tool", "name") => Self::ToolName,

@@ -24,6 +24,7 @@ impl<'c> Generator<'c, '_, '_> {
             Hook::TextCitations => self.text_citations(property),
             Hook::Content => self.content(property),
             Hook::Model
+            | Hook::Budget
             | Hook::MaxTokens
             | Hook::Stream
             | Hook::Sampling
@@ -92,6 +93,7 @@ impl<'c> Generator<'c, '_, '_> {
                 it.out.string(name);
             }),
             Hook::MaxTokens => self.with(property, |it| it.out.integer(it.plan.max_tokens)),
+            Hook::Budget => self.with(property, |it| it.out.integer(it.plan.budget_tokens)),
             Hook::Stream if self.plan.stream => self.with(property, |it| it.out.raw("true")),
             Hook::Stream if self.source.chance(40) => self.with(property, |it| it.out.raw("false")),
             Hook::Sampling => self.sampling(property),
@@ -199,7 +201,7 @@ impl<'c> Generator<'c, '_, '_> {
         let cited = match self.scope {
             Scope::Assistant => true,
             Scope::User => self.edition.version == Version::V2023_06_01,
-            Scope::Nested | Scope::System | Scope::Tools => false,
+            Scope::Aside | Scope::Nested | Scope::System | Scope::Tools => false,
         };
         if cited && self.plan.format.is_none() && self.source.chance(48) {
             self.with(property, |it| it.value(property.schema));
@@ -293,7 +295,7 @@ impl<'c> Generator<'c, '_, '_> {
                 let table = match self.scope {
                     Scope::Assistant => prose::ANSWERS,
                     Scope::Nested => prose::RESULTS,
-                    Scope::System => prose::SYSTEMS,
+                    Scope::Aside | Scope::System => prose::SYSTEMS,
                     Scope::Tools | Scope::User => prose::QUESTIONS,
                 };
                 let text = *self.source.pick(table);

@@ -175,7 +175,8 @@ fn check_prefill(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     };
     let resumes = last.blocks().next_back().is_some_and(|block| view::is_server_tool(block.kind));
     if !model.prefill && last.role == "assistant" && !resumes {
-        let message = "This model does not support assistant message prefill. The conversation must end with a user message.";
+        let message = "This model does not support assistant message prefill. The conversation must end \
+            with a user message.";
         out.push(Finding::new("", message));
     }
 }

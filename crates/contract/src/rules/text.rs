@@ -212,7 +212,10 @@ fn break_citations(base: &Base<'_>, out: &mut Vec<Breach>) {
         "type": "search_result_location", "cited_text": "Water is wet.", "search_result_index": 0,
         "source": "https://example.com/water", "title": "Water", "start_block_index": 0, "end_block_index": 1,
     }]});
-    let result = json!({"type": "search_result", "source": "https://example.com/water", "title": "Water", "content": [found]});
+    let result = json!({
+        "type": "search_result", "source": "https://example.com/water", "title": "Water",
+        "content": [found],
+    });
     for (at, content) in [
         ("messages/content/search_result/content/citations", json!([result, edit::text("Is it?")])),
         ("messages/content/text/citations", json!([edit::document(), cited])),

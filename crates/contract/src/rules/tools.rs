@@ -253,7 +253,9 @@ pub(super) const RULES: &[Rule] = &[
                 ("tools/input_examples/lacking", json!([{}])),
                 ("tools/input_examples/one-of-two", json!([{"city": "Zurich"}, {"city": 8001}])),
             ] {
-                let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+                let schema = json!({
+                    "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"],
+                });
                 let tool = json!({"name": "get_weather", "input_schema": schema, "input_examples": examples});
                 out.push(edit::small(base, at, json!({"tools": [tool]})));
             }

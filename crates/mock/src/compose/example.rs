@@ -133,6 +133,7 @@ fn bound(schema: &Value, keyword: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "cases read better without the ampersand")]
     fn check(schema: Value, expected: Value) {
         assert_eq!(of_schema(&schema), expected, "{schema}");
     }

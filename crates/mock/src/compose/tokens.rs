@@ -74,6 +74,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "cases read better without the ampersand")]
     fn check(messages: Value, expected: u64) {
         assert_eq!(input(&json!({"model": "m", "messages": messages})) - BASE_TOKENS, expected);
     }

@@ -1,0 +1,202 @@
+//! The command line. What is given here overrides `probity.toml`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::selection::Shard;
+
+/// Contract testing and fuzzing for the Messages API.
+#[derive(Debug, Parser)]
+#[command(name = "probity", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Ask whether a server keeps the contract (by default the embedded mock), and compare the ledgers.
+    Contract(Box<ContractArgs>),
+    /// Send cases again, and show request, answer and verdict.
+    Replay(Box<ReplayArgs>),
+}
+
+#[derive(Args, Debug)]
+pub struct ContractArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Stop sending after this time: `90s`, `2m`, `500ms`.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_time: Option<Duration>,
+    /// Send so many cases and no more.
+    #[arg(long, value_name = "N")]
+    pub max_cases: Option<usize>,
+    /// Only cases whose id, rule or family matches, with `*` and `?`; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub filter: Vec<String>,
+    /// Only the I-th of N parts of the corpus, counted from 1.
+    #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
+    pub shard: Option<Shard>,
+    /// What goes to standard output.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Write reports to files: `junit=FILE,json=FILE,ndjson=FILE`.
+    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',', value_parser = report)]
+    pub report: Vec<Report>,
+    /// Write what was sent and what came back, one JSON line per case, without credentials.
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Leave out everything that a clock decides.
+    #[arg(long)]
+    pub no_timings: bool,
+    /// Take the ledgers of this run as the new snapshots.
+    #[arg(long)]
+    pub accept: bool,
+    /// Load, check and count; send nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave out the chaos smoke test of the reference client.
+    #[arg(long)]
+    pub no_chaos: bool,
+    /// The folder of the ledgers; `snapshots` if there is one.
+    #[arg(long, value_name = "DIR")]
+    pub snapshots: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// Case ids, or patterns with `*` and `?`.
+    #[arg(required = true, value_name = "CASE")]
+    pub cases: Vec<String>,
+    /// Write the body of the first case to this file.
+    #[arg(long, value_name = "FILE")]
+    pub body: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What every verb takes that sends cases.
+#[derive(Args, Debug)]
+pub struct Common {
+    /// The server to judge instead of the embedded mock; the key comes from ANTHROPIC_API_KEY.
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Permit a target beyond this machine.
+    #[arg(long)]
+    pub live: bool,
+    /// The seed of the corpus.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Also bodies that a usual run spares the machine (hundreds of megabytes).
+    #[arg(long)]
+    pub heavy: bool,
+    /// The OpenAPI document, instead of the built-in one.
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+    /// Overlays for older versions, instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Vec<PathBuf>,
+    /// The models, instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub models: Option<PathBuf>,
+    /// The witnesses, instead of the built-in ones.
+    #[arg(long, value_name = "DIR")]
+    pub witnesses: Option<PathBuf>,
+    /// The known deviations, instead of the built-in (empty) list.
+    #[arg(long, value_name = "FILE")]
+    pub exceptions: Option<PathBuf>,
+    /// The configuration file; `probity.toml` if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Say only what is wrong.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say everything: every case that drifted, every open question.
+    #[arg(short, long)]
+    pub verbose: bool,
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub color: Option<When>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    Human,
+    Json,
+    Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum When {
+    Always,
+    Auto,
+    Never,
+}
+
+/// A report to a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Report {
+    pub kind: ReportKind,
+    pub path: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ReportKind {
+    Json,
+    Junit,
+    Ndjson,
+}
+
+/// Reads `KIND=FILE`.
+pub fn report(text: &str) -> Result<Report, String> {
+    let (kind, path) = text.split_once('=').ok_or("expected KIND=FILE")?;
+    let kind = match kind {
+        "json" => ReportKind::Json,
+        "junit" => ReportKind::Junit,
+        "ndjson" => ReportKind::Ndjson,
+        other => return Err(format!("there is no report `{other}`: expected junit, json or ndjson")),
+    };
+    if path.is_empty() {
+        return Err("the file is missing".to_owned());
+    }
+    Ok(Report { kind, path: path.into() })
+}
+
+/// Reads `90s`, `2m`, `500ms`, or seconds without a unit.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is not a time such as 90s, 2m or 500ms"))?;
+    let ms_per_unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        other => return Err(format!("`{other}` is no unit of time: expected ms, s, m or h")),
+    };
+    let ms = number.checked_mul(ms_per_unit).ok_or("that is longer than a run can take")?;
+    Ok(Duration::from_millis(ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_units() {
+        let check = |text: &str, ms: u64| assert_eq!(duration(text), Ok(Duration::from_millis(ms)));
+        check("90", 90_000);
+        check("500ms", 500);
+        check("2m", 120_000);
+        for wrong in ["", "m", "2 m", "2d", "99999999999999999h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The embedded mock: `crates/mock` behind a socket, with an obviously fake key.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use classify::Request;
+use contract::spec::Contract;
+use mock::{Config, Now, Rules, State};
+use wire::server::Embedded;
+use wire::target::{Key, Target};
+
+use crate::exit::{Exit, Stop};
+
+/// Opens nothing but the mock.
+pub const KEY: &str = "sk-ant-api03-probity-test-key";
+
+/// Answers of the mock do not depend on the corpus's seed: the ledgers of two seeds can be compared.
+const MOCK_SEED: u64 = 1;
+
+/// A running mock, and the way to it.
+pub struct Local {
+    pub target: Target,
+    _server: Embedded,
+}
+
+/// Starts a mock that holds on the day the contract describes.
+pub async fn start(contract: &Arc<Contract>) -> Result<Local, Stop> {
+    let contract = Arc::clone(contract);
+    let now = Now::at_date(&contract.as_of)
+        .ok_or_else(|| Stop::usage(format!("as_of: `{}` is not a date", contract.as_of)))?;
+    let config = Config { key: Some(KEY.to_owned()), rules: Rules::All, seed: MOCK_SEED };
+    let state = Mutex::new(State::new());
+    let brain = move |request: &Request| {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        mock::answer(&mut state, &contract, &config, request, now).into_reply()
+    };
+    let server = Embedded::start(Arc::new(brain)).await;
+    let target = Target::local(server.address(), Key::new(KEY.to_owned()))
+        .map_err(|error| Stop::new(Exit::Internal, format!("the embedded mock: {error}")))?;
+    Ok(Local { target, _server: server })
+}

@@ -1,0 +1,121 @@
+//! What is wrong, grouped: a hundred cases that fail alike are one thing to read.
+
+use std::collections::BTreeMap;
+
+use contract::case::Case;
+use contract::judge::{Blame, Record, Verdict};
+use contract::rules;
+
+use crate::curl::{Curl, curl};
+
+/// Ids kept of each group; the JSON report has all.
+const IDS_MAX: usize = 50;
+
+/// All groups, worst first within their verdict.
+#[derive(Debug, Default)]
+pub struct Groups(BTreeMap<(String, &'static str), Group>);
+
+/// Cases that show the same finding about the same rule.
+#[derive(Debug)]
+pub struct Group {
+    /// `mut/bounds/below-minimum`, `witness/tool-result-unpaired`, `valid`.
+    pub kind: String,
+    /// The finding's code.
+    pub code: &'static str,
+    pub blame: Blame,
+    pub verdict: Verdict,
+    pub cases: usize,
+    pub ids: Vec<String>,
+    /// The first case, as a person would look at it.
+    pub example: Example,
+}
+
+#[derive(Debug)]
+pub struct Example {
+    pub expected: String,
+    pub got: String,
+    /// Into the answer.
+    pub pointer: String,
+    pub trace: String,
+    pub question: Option<&'static str>,
+    /// None for scripted answers, which no server can be asked for.
+    pub curl: Option<Curl>,
+    /// Written out only if it is short enough to keep.
+    pub body: Option<bytes::Bytes>,
+}
+
+impl Groups {
+    /// Takes up a record that did not agree.
+    pub fn note(&mut self, case: Option<&Case>, record: &Record, base_url: Option<&str>) {
+        if !matches!(record.verdict, Verdict::Drift | Verdict::Inconclusive) {
+            return;
+        }
+        for finding in &record.findings {
+            let kind = kind(record);
+            let group = self.0.entry((kind.clone(), finding.rule)).or_insert_with(|| Group {
+                kind,
+                code: finding.rule,
+                blame: finding.blame,
+                verdict: record.verdict,
+                cases: 0,
+                ids: Vec::new(),
+                example: Example {
+                    expected: expected(record),
+                    got: got(record),
+                    pointer: finding.pointer.clone(),
+                    trace: finding.trace.clone().into_owned(),
+                    question: record.expected.question,
+                    curl: case.map(|case| curl(&case.request, base_url)),
+                    body: case.and_then(|case| match &case.request.body {
+                        classify::Body::Bytes(bytes) => Some(bytes.clone()),
+                        _ => None,
+                    }),
+                },
+            });
+            group.cases += 1;
+            if group.ids.len() < IDS_MAX {
+                group.ids.push(record.id.0.clone());
+            }
+        }
+    }
+
+    /// Drifts with the most cases first, then what says nothing.
+    pub fn ranked(&self) -> Vec<&Group> {
+        let mut groups: Vec<_> = self.0.values().collect();
+        groups.sort_by_key(|group| (group.verdict, std::cmp::Reverse(group.cases)));
+        groups
+    }
+}
+
+impl Group {
+    /// What the rule demands, where there is a sentence for it.
+    pub fn explanation(&self) -> Option<&'static str> {
+        let rule = self.kind.rsplit('/').next().unwrap_or_default();
+        rules::find(rule).map(|rule| rule.explanation)
+    }
+}
+
+/// The kind of a record, as ledgers call it.
+pub fn kind(record: &Record) -> String {
+    match record.origin {
+        "mut" => format!("mut/{}/{}", record.family, record.rule),
+        "witness" | "scripted" => format!("{}/{}", record.origin, record.rule),
+        origin => origin.to_owned(),
+    }
+}
+
+/// The answers that the contract permits, in words.
+pub fn expected(record: &Record) -> String {
+    let expected = &record.expected;
+    let classes: Vec<_> = expected.classes.iter().map(|class| class.name()).collect();
+    let status = expected.status.map(|status| status.to_string());
+    let rest = [status.as_deref(), expected.error_type.as_deref(), expected.error_code.as_deref()];
+    [Some(&*classes.join(" or "))].into_iter().chain(rest).flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// The answer that came, in words.
+pub fn got(record: &Record) -> String {
+    let status = record.status.map(|status| status.to_string());
+    let rest = [status.as_deref(), record.error_type.as_deref(), record.error_code.as_deref()];
+    [Some(record.class.name())].into_iter().chain(rest).flatten().collect::<Vec<_>>().join(" ")
+}

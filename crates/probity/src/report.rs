@@ -1,0 +1,78 @@
+//! One run, told to people and to machines.
+
+use std::time::Duration;
+
+use contract::rules;
+use contract::version::Version;
+
+use crate::exit::Stop;
+use crate::findings::Groups;
+use crate::ledger::Comparison;
+use crate::run::Run;
+use crate::specs::Specs;
+
+pub mod github;
+pub mod human;
+pub mod json;
+pub mod junit;
+
+/// Everything there is to tell at the end.
+pub struct Summary<'a> {
+    pub head: &'a Head,
+    pub run: &'a Run,
+    pub groups: &'a Groups,
+    pub comparison: &'a Comparison,
+    /// Why ledgers were not compared, if they were not.
+    pub not_compared: Option<&'a str>,
+    /// What is wrong beside the cases.
+    pub asides: &'a [Aside],
+    /// Why the run does not end clean; the first in precedence is the exit.
+    pub reasons: &'a [Stop],
+    /// None if timings are not wanted.
+    pub elapsed: Option<Duration>,
+    pub verbose: bool,
+}
+
+/// What is known before anything is sent.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub spec_path: String,
+    pub spec_sha256: String,
+    pub as_of: String,
+    pub api_versions: Vec<&'static str>,
+    pub operations: usize,
+    pub schemas: usize,
+    pub rules: usize,
+    pub seed: u64,
+    /// The base URL, or `embedded mock`.
+    pub target: String,
+    pub plan: String,
+}
+
+impl Head {
+    pub fn new(specs: &Specs, seed: u64, target: String, plan: String) -> Self {
+        let contract = &specs.contract;
+        let newest = contract.edition(Version::ALL[Version::ALL.len() - 1]);
+        let schemas = newest.document.pointer("/components/schemas").and_then(|schemas| schemas.as_object());
+        Self {
+            spec_path: specs.path.clone(),
+            spec_sha256: contract.sha256.clone(),
+            as_of: contract.as_of.clone(),
+            api_versions: Version::ALL.map(Version::name).to_vec(),
+            operations: newest.operations.len(),
+            schemas: schemas.map_or(0, serde_json::Map::len),
+            rules: rules::all().count(),
+            seed,
+            target,
+            plan,
+        }
+    }
+}
+
+/// A finding that is not about a case: a rule without a witness, a stale exception, a client that failed its trial.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Aside {
+    /// Stable kebab-case code.
+    pub code: &'static str,
+    pub what: String,
+}

@@ -1,0 +1,295 @@
+//! One run: canary, corpus, scripted answers, chaos smoke test. It sends and judges; it prints nothing, writes no file.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use classify::http::KEY_PLACEHOLDER;
+use classify::{Body, Class, CutKind, Headers, Observation, Request, classify};
+use contract::board::Board;
+use contract::case::Case;
+use contract::corpus::{self, Plan};
+use contract::exceptions::Exceptions;
+use contract::judge::{Record, Verdict, judge};
+use contract::reach::Reach;
+use futures::future::{BoxFuture, FutureExt, Shared};
+use futures::{StreamExt, future};
+use wire::replay::{Pace, replay};
+use wire::send::{Connections, Sender, send};
+use wire::target::Target;
+
+use crate::exit::{Exit, Stop};
+use crate::selection::Selection;
+use crate::smoke::{Smoke, smoke};
+use crate::specs::Specs;
+use crate::{embedded, scripted};
+
+/// Enough to keep two cores busy; more only adds to what waits in memory.
+const IN_FLIGHT_MAX: usize = 16;
+/// Past this an answer is a hang: the largest bodies take a few seconds on a busy machine.
+const DEADLINE_MS: u64 = 30_000;
+/// Scripts played at once.
+const SCRIPTS_MAX: usize = 8;
+
+/// What to do, written out.
+pub struct Order<'a> {
+    pub specs: &'a Specs,
+    pub seed: u64,
+    pub heavy: bool,
+    pub cases_max: Option<usize>,
+    pub time_max: Option<Duration>,
+    pub selection: &'a Selection,
+    /// The server to judge; the embedded mock if none is named.
+    pub target: Option<Target>,
+    pub chaos: bool,
+}
+
+/// What came of it.
+pub struct Run {
+    pub board: Board,
+    pub scripted: Vec<Record>,
+    pub reach: Reach,
+    /// Cases that this target cannot honour, by reason.
+    pub skipped: BTreeMap<&'static str, usize>,
+    pub smoke: Option<Smoke>,
+    pub end: End,
+}
+
+/// Why the sending ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    Complete,
+    Interrupted,
+    TimeUp,
+}
+
+/// Whoever wants to know while the run goes on.
+pub trait Watch {
+    /// A case was judged. Scripted answers have no case.
+    fn judged(&mut self, sent: Option<(&Case, &Observation)>, record: &Record);
+    /// A phase is over.
+    fn passed(&mut self, phase: &'static str, what: &str, elapsed: Duration);
+}
+
+/// Nobody.
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn judged(&mut self, _: Option<(&Case, &Observation)>, _: &Record) {}
+    fn passed(&mut self, _: &'static str, _: &str, _: Duration) {}
+}
+
+impl Run {
+    /// Scripted answers, then the corpus.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.board.records.iter().chain(&self.scripted)
+    }
+
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.records().filter(|record| record.verdict == verdict).count()
+    }
+}
+
+impl Order<'_> {
+    fn plan(&self) -> Plan {
+        // The corpus adds draws where it has fewer than the limit; a selection only ever takes away.
+        let cases_max = if self.selection.is_everything() { self.cases_max } else { None };
+        Plan { seed: self.seed, cases_max, heavy: self.heavy }
+    }
+
+    /// The cases as selected, whatever the target.
+    pub fn cases(&self) -> impl Iterator<Item = Case> {
+        let all = corpus::cases(&self.specs.contract, &self.specs.witnesses, self.plan());
+        all.filter(|case| self.selection.contains(case)).take(self.cases_max.unwrap_or(usize::MAX))
+    }
+
+    /// Fails if a glob names nothing.
+    pub fn check_globs(&self) -> Result<(), Stop> {
+        if !self.selection.has_globs() {
+            return Ok(());
+        }
+        let all = corpus::cases(&self.specs.contract, &self.specs.witnesses, self.plan());
+        let Some((glob, nearest)) = self.selection.unmatched(all).into_iter().next() else { return Ok(()) };
+        let hint = match &nearest[..] {
+            [] => "filters match case ids, rules and families".to_owned(),
+            names => format!("did you mean {}?", names.join(", ")),
+        };
+        Err(Stop::usage(format!("`{glob}` names no case; {hint}")))
+    }
+
+    fn is_complete_plan(&self) -> bool {
+        self.selection.is_everything() && self.cases_max.is_none()
+    }
+
+    /// Why ledgers of this run cannot be compared with those on file.
+    pub fn not_comparable(&self, usual_seed: u64) -> Option<&'static str> {
+        match self {
+            _ if self.target.is_some() => Some("ledgers are of the embedded mock"),
+            _ if !self.is_complete_plan() => Some("only a part of the corpus was asked for"),
+            _ if self.seed != usual_seed => Some("another seed makes other cases"),
+            _ if self.heavy => Some("a heavy run has more cases"),
+            _ => None,
+        }
+    }
+
+    /// Exceptions that excused nothing, where that means something.
+    pub fn stale_exceptions(&self, run: &Run, exceptions: &Exceptions) -> Vec<String> {
+        if !self.is_complete_plan() || run.end != End::Complete || self.target.is_some() {
+            return Vec::new();
+        }
+        exceptions.stale().map(|exception| exception.case.clone()).collect()
+    }
+}
+
+type Interrupt = Shared<BoxFuture<'static, ()>>;
+
+/// Does it all. An interrupt ends what is going on and skips the rest; what was judged stays.
+pub async fn run(order: &Order<'_>, exceptions: &mut Exceptions, watch: &mut dyn Watch) -> Result<Run, Stop> {
+    let interrupt = tokio::signal::ctrl_c().map(drop).boxed().shared();
+    let mock = embedded::start(&order.specs.contract).await?;
+    check_alarm(order, &mock.target, watch).await?;
+    let target = match &order.target {
+        Some(target) => {
+            check_reachable(target).await?;
+            target
+        }
+        None => &mock.target,
+    };
+    let mut run = Run {
+        board: Board::default(),
+        scripted: Vec::new(),
+        reach: Reach::default(),
+        skipped: BTreeMap::new(),
+        smoke: None,
+        end: End::Complete,
+    };
+    replay_corpus(order, target, &interrupt, exceptions, &mut run, watch).await;
+    if run.end != End::Interrupted && order.target.is_none() && order.selection.is_everything() {
+        play_scripts(order, &interrupt, &mut run, watch).await;
+    }
+    if run.end != End::Interrupted && order.chaos {
+        let started = Instant::now();
+        let trials = pin!(smoke(&order.specs.scenarios, &order.specs.scripts));
+        match future::select(trials, interrupt).await {
+            future::Either::Left((smoke, _)) => {
+                watch.passed("chaos", &smoke_text(&smoke), started.elapsed());
+                run.smoke = Some(smoke);
+            }
+            future::Either::Right(_) => run.end = End::Interrupted,
+        }
+    }
+    Ok(run)
+}
+
+/// A run whose alarm does not go off says nothing.
+async fn check_alarm(order: &Order<'_>, mock: &Target, watch: &mut dyn Watch) -> Result<(), Stop> {
+    let started = Instant::now();
+    let contract = &order.specs.contract;
+    let case = corpus::canary(contract);
+    let observation = send(&sender(mock, Connections::Fresh), &case.request).await;
+    let record = judge(contract, &case, &observation);
+    if record.verdict != Verdict::Drift {
+        let reason = format!(
+            "the canary must be reported as drift and was judged {}: no verdict of this run can be trusted",
+            record.verdict.name()
+        );
+        return Err(Stop::new(Exit::Internal, reason));
+    }
+    watch.passed("canary", "reported as drift, as it must be", started.elapsed());
+    Ok(())
+}
+
+/// One request, so that a wrong port is said once and not ten thousand times.
+async fn check_reachable(target: &Target) -> Result<(), Stop> {
+    let mut headers = Headers::default();
+    headers.push("x-api-key", KEY_PLACEHOLDER);
+    let request = Request { method: "GET".into(), target: "/v1/models".into(), headers, body: Body::Empty };
+    let observation = send(&sender(target, Connections::Fresh), &request).await;
+    let why = match (classify(&observation), &observation) {
+        (Class::Unreachable(CutKind::Refused), _) => "nobody listens there",
+        (Class::Unreachable(CutKind::TimedOut), Observation::Cut(cut)) if cut.partial.is_none() => "it does not answer",
+        (Class::Unreachable(CutKind::BadFraming), _) => "what answers there does not speak HTTP",
+        _ => return Ok(()),
+    };
+    Err(Stop::new(Exit::NotChecked, format!("could not reach {}: {why}", target.base_url())))
+}
+
+fn sender(target: &Target, connections: Connections) -> Sender {
+    Sender::new(target.clone(), connections, DEADLINE_MS)
+}
+
+async fn replay_corpus(
+    order: &Order<'_>,
+    target: &Target,
+    interrupt: &Interrupt,
+    exceptions: &mut Exceptions,
+    run: &mut Run,
+    watch: &mut dyn Watch,
+) {
+    let started = Instant::now();
+    let contract = &order.specs.contract;
+    let skipped = RefCell::new(BTreeMap::new());
+    let end = Cell::new(End::Complete);
+    let cases = order.cases().filter(|case| match case.traits.mock_only {
+        Some(reason) if order.target.is_some() => {
+            *skipped.borrow_mut().entry(reason).or_default() += 1;
+            false
+        }
+        _ => true,
+    });
+    let connections = if order.target.is_some() { Connections::Fresh } else { Connections::Kept };
+    let pace = Pace { in_flight_max: IN_FLIGHT_MAX, deadline_ms: DEADLINE_MS, connections };
+    let mut stream = pin!(replay(target, cases, pace).take_until(pin!(stop(order.time_max, interrupt.clone(), &end))));
+    while let Some((case, observation)) = stream.next().await {
+        run.reach.note(contract, &case);
+        let mut record = judge(contract, &case, &observation);
+        exceptions.excuse(&mut record);
+        watch.judged(Some((&case, &observation)), &record);
+        run.board.records.push(record);
+    }
+    run.end = end.get();
+    run.skipped = skipped.take();
+    let (judged, elapsed) = (run.board.records.len(), started.elapsed());
+    let kinds: BTreeSet<_> = run.board.records.iter().map(|record| (record.version, record.operation)).collect();
+    watch.passed("corpus", &format!("{judged} cases of {} operations and versions", kinds.len()), elapsed);
+}
+
+async fn stop(time_max: Option<Duration>, interrupt: Interrupt, end: &Cell<End>) {
+    let time_is_up = async {
+        match time_max {
+            Some(time) => tokio::time::sleep(time).await,
+            None => future::pending().await,
+        }
+    };
+    let reason = match future::select(pin!(time_is_up), interrupt).await {
+        future::Either::Left(_) => End::TimeUp,
+        future::Either::Right(_) => End::Interrupted,
+    };
+    end.set(reason);
+}
+
+async fn play_scripts(order: &Order<'_>, interrupt: &Interrupt, run: &mut Run, watch: &mut dyn Watch) {
+    let started = Instant::now();
+    let plays = order.specs.scripts.values().map(scripted::play);
+    let end = Cell::new(run.end);
+    let played = futures::stream::iter(plays).buffered(SCRIPTS_MAX);
+    let mut played = pin!(played.take_until(pin!(stop(None, interrupt.clone(), &end))));
+    while let Some(record) = played.next().await {
+        watch.judged(None, &record);
+        run.scripted.push(record);
+    }
+    run.end = end.get();
+    let agree = run.scripted.iter().filter(|record| record.verdict == Verdict::Agree).count();
+    let what = format!("{agree} of {} answers read as their files say", run.scripted.len());
+    watch.passed("scripted", &what, started.elapsed());
+}
+
+fn smoke_text(smoke: &Smoke) -> String {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for report in &smoke.reports {
+        *counts.entry(report.verdict.name()).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
+    format!("reference client: {}", counts.join(", "))
+}

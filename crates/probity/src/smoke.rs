@@ -1,0 +1,128 @@
+//! The chaos smoke test: the reference client on a few trials, one for each thing that can go wrong on a wire.
+//!
+//! It does not judge the reference client at length (the chaos verb does); it shows that the trial machinery works
+//! and that its alarm goes off: the canary among the scenarios must fail.
+
+use std::collections::BTreeMap;
+
+use chaos::oracle::Verdict;
+use chaos::{Call, Outcome, OutcomeClass, Scenario, Surface, TrialReport};
+use classify::Script;
+use client::{Client, Error, Key, Message, Policy, RealTime};
+use futures::StreamExt;
+use serde_json::json;
+use wire::trial::{Stage, trial};
+
+/// One for each primitive (close, reset, delay, stall, error status, stream error, wrong shape), chosen for short waits:
+/// all of them together stay below three seconds.
+const PROFILE: [(&str, Surface); 10] = [
+    ("cut-mid-body-cl", Surface::Create),
+    ("err-400", Surface::Create),
+    ("fail-k-then-ok", Surface::Create),
+    ("html-200", Surface::Create),
+    ("rst-mid-body", Surface::Create),
+    ("sse-clean-eof-no-stop", Surface::Stream),
+    ("sse-error-mid", Surface::Stream),
+    ("sse-rst-mid", Surface::Stream),
+    ("stall-before-headers", Surface::Create),
+    ("ttfb-slow-ok", Surface::Create),
+];
+
+/// The scenario whose expectation is wrong on purpose.
+const CANARY: &str = "canary";
+
+/// Trials at once: each waits more than it works, and a busy machine spoils the times of all.
+const TRIALS_MAX: usize = 6;
+
+/// The official clients' first wait is longer; the smoke test is not about patience.
+const BACKOFF_BASE_MS: u64 = 200;
+
+/// What the trials say.
+#[derive(Debug, Default)]
+pub struct Smoke {
+    pub reports: Vec<TrialReport>,
+    /// Whether the canary was reported as a failure.
+    pub canary_fails: bool,
+    /// Scenarios of the profile that are not there.
+    pub missing: Vec<&'static str>,
+}
+
+impl Smoke {
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.reports.iter().filter(|report| report.verdict == verdict).count()
+    }
+}
+
+/// Puts the reference client through the profile.
+pub async fn smoke(scenarios: &[Scenario], scripts: &BTreeMap<String, Script>) -> Smoke {
+    let find = |id: &str| scenarios.iter().find(|scenario| scenario.id == id);
+    let stage = Stage { scripts, mock: None };
+    let run = |(scenario, surface): (&'_ Scenario, Surface)| {
+        let scenario = scenario.clone();
+        async move { trial(&scenario, surface, stage, subject).await }
+    };
+    let missing = PROFILE.iter().filter(|(id, _)| find(id).is_none()).map(|(id, _)| *id).collect();
+    let plan: Vec<_> = PROFILE.iter().filter_map(|(id, surface)| Some((find(id)?, *surface))).collect();
+    let canary = find(CANARY).map(|scenario| (scenario, Surface::Create));
+    let reports: Vec<_> = futures::stream::iter(plan.into_iter().chain(canary)).map(run).buffered(TRIALS_MAX).collect().await;
+    let (canary, reports): (Vec<_>, Vec<_>) = reports.into_iter().partition(|report| report.scenario == CANARY);
+    Smoke { reports, canary_fails: canary.iter().any(|report| report.verdict == Verdict::Fail), missing }
+}
+
+/// The reference client as a subject.
+async fn subject(call: Call) -> Outcome {
+    let policy = Policy {
+        max_retries: call.max_retries,
+        backoff_base_ms: BACKOFF_BASE_MS,
+        attempt_ms_max: call.timeout_ms,
+        call_ms_max: call.deadline_ms,
+        ..Policy::official()
+    };
+    let client = Key::new(&call.key).and_then(|key| Client::new(&call.base_url, key, policy));
+    let client = match client {
+        Ok(client) => client,
+        Err(error) => return failed(&error, String::new()),
+    };
+    let request = json!({
+        "model": "claude-sonnet-5-5",
+        "max_tokens": 64,
+        "messages": [{ "role": "user", "content": call.prompt }],
+    });
+    let mut text = String::new();
+    let result = match call.surface {
+        Surface::Create => client.create(&request, &RealTime).await,
+        Surface::Raw | Surface::Stream => client.stream(&request, &RealTime, |delta| text.push_str(delta)).await,
+    };
+    match result {
+        Ok(message) => succeeded(message, text),
+        Err(error) => failed(&error, text),
+    }
+}
+
+/// A streaming caller has what was handed on, whatever the message at the end says.
+fn succeeded(message: Message, streamed: String) -> Outcome {
+    Outcome {
+        class: OutcomeClass::Success,
+        status: None,
+        error_type: None,
+        error_code: None,
+        request_id: message.request_id,
+        message: String::new(),
+        text: if streamed.is_empty() { message.text } else { streamed },
+        stop_reason: message.stop_reason,
+    }
+}
+
+fn failed(error: &Error, text: String) -> Outcome {
+    let said = error.said().cloned();
+    Outcome {
+        class: OutcomeClass::parse(error.class()).unwrap_or(OutcomeClass::LocalError),
+        status: said.as_ref().map(|said| said.status),
+        error_type: said.as_ref().and_then(|said| said.kind.clone()),
+        error_code: said.as_ref().and_then(|said| said.code.clone()),
+        request_id: said.and_then(|said| said.request_id),
+        message: error.to_string(),
+        text,
+        stop_reason: None,
+    }
+}

@@ -1,0 +1,40 @@
+//! The arguments of the verbs that are not simply passed on.
+
+use std::path::PathBuf;
+
+xflags::xflags! {
+    cmd xtask {
+        /// What the gate checks, in order.
+        cmd ci {
+            /// Only these steps: fmt, clippy, test, contract, deny.
+            repeated step: String
+        }
+        /// The fuzz targets.
+        cmd fuzz {
+            /// Names the targets.
+            cmd list {}
+            /// Fuzzes the targets, one after the other.
+            cmd run {
+                /// Only these targets.
+                repeated target: String
+                /// Time for all of them together.
+                optional --seconds seconds: u64
+                /// The same in minutes; the two add up.
+                optional --minutes minutes: u64
+            }
+            /// What the last runs did.
+            cmd report {}
+            /// Minimises the inputs found so far.
+            cmd min {
+                required target: String
+            }
+            /// Runs one input again.
+            cmd repro {
+                required target: String
+                required file: PathBuf
+            }
+            /// Runs every artefact again and groups them by where they panic.
+            cmd triage {}
+        }
+    }
+}
