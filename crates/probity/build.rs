@@ -31,14 +31,16 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|found| EXTENSIONS.iter().any(|known| found == *known)) {
+        } else if path
+            .extension()
+            .is_some_and(|found| EXTENSIONS.iter().any(|known| found == *known))
+        {
             files.push(path);
         }
     }
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 fn println_cargo(line: &str) {
     println!("cargo:{line}");
 }

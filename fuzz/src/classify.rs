@@ -121,9 +121,9 @@ fn decode<'a>(
     (events, decoder.finish(), retry_ms)
 }
 
-/// Wrong on purpose: `data` lines of one event are joined by line feeds.
+/// Wrong on purpose: a stream may give its events ids. No seed does, so the fuzzer has to find it out.
 fn planted_holds(events: &[Event]) -> bool {
-    events.iter().all(|event| !event.data.contains('\n'))
+    events.iter().all(|event| event.id.is_empty())
 }
 
 /// The reading of a stream does not contradict itself, and is the same when events are read as they arrive.
@@ -261,7 +261,7 @@ mod tests {
     fn the_planted_property_does_not_hold() {
         let events = |body: &'static [u8]| decode([body].into_iter(), TIGHT).0;
         assert!(planted_holds(&events(b"data: a\n\ndata: b\n\n")));
-        assert!(!planted_holds(&events(b"data: a\ndata: b\n\n")));
+        assert!(!planted_holds(&events(b"id: 7\ndata: a\n\n")));
     }
 
     #[test]

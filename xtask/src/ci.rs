@@ -39,7 +39,7 @@ fn command<'sh>(sh: &'sh Shell, step: &str) -> Option<Cmd<'sh>> {
         "fmt" => cmd!(sh, "cargo fmt --all --check"),
         "clippy" => cmd!(sh, "cargo clippy --workspace --all-targets -- -D warnings"),
         "test" => test(sh),
-        "contract" => tool(sh, "contract"),
+        "contract" => tool(sh, "contract", &[]),
         _ if at_hand(cmd!(sh, "cargo deny --version")) => {
             cmd!(sh, "cargo deny check bans licenses sources")
         }

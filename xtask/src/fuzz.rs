@@ -189,7 +189,8 @@ fn artefacts(target: &str) -> PathBuf {
 
 /// The files of a folder, sorted; none if it does not exist.
 fn files(sh: &Shell, folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(if sh.path_exists(folder) { sh.read_dir(folder)? } else { Vec::new() })
+    let files = if sh.path_exists(folder) { sh.read_dir(folder)? } else { Vec::new() };
+    Ok(files.into_iter().map(|file| folder.join(file.file_name().unwrap_or_default())).collect())
 }
 
 /// Runs every artefact once. Those that pass by now are named too: they belong into `fuzz/regressions`.
@@ -215,7 +216,9 @@ fn triage(sh: &Shell, targets: &[String]) -> Result<u8> {
     if findings == 0 {
         return Ok(0);
     }
-    eprintln!("fuzz: {findings} causes; `cargo xtask fuzz repro TARGET FILE` runs one again");
+    eprintln!(
+        "fuzz: distinct findings: {findings}; `cargo xtask fuzz repro TARGET FILE` runs one again"
+    );
     Ok(EXIT_FINDINGS)
 }
 

@@ -12,7 +12,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
@@ -71,7 +71,7 @@ fn dispatch(args: Vec<OsString>) -> Result<u8> {
                 XtaskCmd::Fuzz(flags) => fuzz::run(&sh, flags.subcommand),
             }
         }
-        Some(verb) => status(tool(&sh, verb).args(rest)),
+        Some(verb) => status(tool(&sh, verb, rest)),
     }
 }
 
@@ -80,12 +80,18 @@ fn test(sh: &Shell) -> Cmd<'_> {
 }
 
 /// The tool, run where the caller stands, so that the paths among its arguments mean what they say.
-fn tool<'sh>(sh: &'sh Shell, verb: &str) -> Cmd<'sh> {
+fn tool<'sh>(sh: &'sh Shell, verb: &str, args: &[OsString]) -> Cmd<'sh> {
     let tool = cmd!(sh, "cargo run --quiet --profile contract -p probity -- {verb}");
-    match verb {
-        "contract" if sh.current_dir() == root() => tool.args(["--snapshots", "snapshots"]),
-        "contract" => tool.arg("--snapshots").arg(root().join("snapshots")),
-        _ => tool,
+    let is_told = args.iter().any(|arg| arg.to_string_lossy().starts_with("--snapshots"));
+    let snapshots = match verb {
+        "contract" if is_told => None,
+        "contract" if sh.current_dir() == root() => Some(PathBuf::from("snapshots")),
+        "contract" => Some(root().join("snapshots")),
+        _ => None,
+    };
+    match snapshots {
+        Some(folder) => tool.arg("--snapshots").arg(folder).args(args),
+        None => tool.args(args),
     }
 }
 

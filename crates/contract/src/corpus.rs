@@ -33,9 +33,11 @@ pub struct Plan {
 /// Bytes a draw may use: the longest conversations use about a quarter of it.
 const DRAW_BYTES: usize = 2048;
 /// After so many draws without a place not seen before, all places are taken to be seen.
-const DRAWS_WITHOUT_NEWS_MAX: usize = 1000;
+const DRAWS_WITHOUT_NEWS_MAX: usize = 300;
 /// Draws that the rules may break. Most rules need no more than one; some wait for a tool call or an image.
 const BASES_PER_RULE: usize = 48;
+/// After so many that add no place, a rule has said what it has.
+const BASES_WITHOUT_NEWS_MAX: usize = 4;
 /// A body that is sent by heavy runs only: the limit of a batch.
 const HEAVY_RUN_BYTES_MIN: u64 = 64 << 20;
 /// A body that a usual run sends under the newest version only: the limits are the same in all versions, and the
@@ -133,7 +135,7 @@ impl<'c> Maker<'c> {
 
     fn valid(self, count: usize, stream: u64) -> impl Iterator<Item = Case> + 'c {
         (0..count as u64).map(move |index| {
-            let Draw { request, traits } = self.draw(stream, index);
+            let Draw { request, traits, .. } = self.draw(stream, index);
             let id = format!("{}/{}/valid/{}", self.edition.version, self.operation.id, request_hash(&request));
             self.case(id, Origin::Valid, traits, request)
         })
@@ -146,7 +148,14 @@ impl<'c> Maker<'c> {
             .iter()
             .filter(|family| matches!(family.enumerate, Enumerate::Requests(_)))
             .flat_map(move |family| self.of_family(family, &smallest));
-        let places = Places { maker: self, seen: BTreeSet::new(), next: 0, without_news: 0, ready: VecDeque::new() };
+        let places = Places {
+            maker: self,
+            drawn: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            next: 0,
+            without_news: 0,
+            ready: VecDeque::new(),
+        };
         whole.chain(self.operation.request.is_some().then_some(places).into_iter().flatten())
     }
 
@@ -195,7 +204,11 @@ impl<'c> Maker<'c> {
     fn breaches_of(self, rule: &'static rules::Rule, bases: &[(Draw, Value)]) -> Vec<Case> {
         let mut cases: Vec<Case> = Vec::new();
         let mut places = BTreeSet::new();
+        let mut without_news = 0;
         for (draw, body) in bases {
+            if without_news == BASES_WITHOUT_NEWS_MAX {
+                break;
+            }
             let model = body.get("model").and_then(Value::as_str).and_then(|name| self.contract.models.find(name));
             let base = rules::Base {
                 version: self.edition.version,
@@ -207,6 +220,7 @@ impl<'c> Maker<'c> {
             };
             let mut breaches = Vec::new();
             (rule.breaches)(&base, &mut breaches);
+            let before = cases.len();
             for breach in breaches {
                 if places.insert(breach.at) {
                     let mutant =
@@ -214,6 +228,8 @@ impl<'c> Maker<'c> {
                     cases.push(self.mutated("rule", mutant, &draw.traits));
                 }
             }
+            // Most rules say all they have on the first base; one that has said nothing yet waits for its base.
+            without_news = if cases.len() > before || cases.is_empty() { 0 } else { without_news + 1 };
         }
         cases
     }
@@ -237,8 +253,10 @@ fn permitted(rule: &rules::Rule) -> Permitted {
 /// Draws until no new place turns up, and breaks each new place in every way.
 struct Places<'c> {
     maker: Maker<'c>,
-    /// Places seen: path and schema, and the branch if it is a union.
-    seen: BTreeSet<(String, u64)>,
+    /// Places the generator has said it wrote: a draw without a new one is not looked into.
+    drawn: BTreeSet<u64>,
+    /// Hashes of the places seen: path and schema, and the branch if it is a union.
+    seen: BTreeSet<u64>,
     next: u64,
     without_news: usize,
     ready: VecDeque<Case>,
@@ -261,15 +279,18 @@ impl Places<'_> {
         let draw = maker.draw(BASE_STREAM, self.next);
         self.next += 1;
         let Some(schema) = maker.operation.request else { return self.without_news += 1 };
+        let news = draw.places.iter().filter(|place| self.drawn.insert(**place)).count();
+        if news == 0 {
+            return self.without_news += 1;
+        }
         let body = body_of(&draw.request);
         let base = maker.base(&draw, &body);
         let (seen, ready) = (&mut self.seen, &mut self.ready);
-        let before = ready.len();
         site::walk(&maker.edition.schemas, schema, &body, &mut |site| {
             let branch = site.union.map_or(0, |(_, branch)| 1 + branch.schema.index());
-            if !is_wanted(maker.operation.id, site.path)
-                || !seen.insert((site.path.to_owned(), site.schema.index() << 32 | branch))
-            {
+            let path = short_hash(site.path.as_bytes());
+            let place = path ^ (site.schema.index() << 32 | branch).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            if !seen.insert(place) || !is_wanted(maker.operation.id, site.path, path) {
                 return;
             }
             for family in FAMILIES {
@@ -279,18 +300,18 @@ impl Places<'_> {
                 ready.extend(mutants.into_iter().map(|mutant| maker.mutated(family.name, mutant, &draw.traits)));
             }
         });
-        self.without_news = if ready.len() > before { 0 } else { self.without_news + 1 };
+        self.without_news = 0;
     }
 }
 
 /// Deep places of `messages.create` recur in the operations that share its schema: there, a sample is enough.
-fn is_wanted(operation: OperationId, path: &str) -> bool {
+fn is_wanted(operation: OperationId, path: &str, hash: u64) -> bool {
     let (depth, sample) = match operation {
         OperationId::MessagesCountTokens => (2, 4),
         OperationId::BatchesCreate => (3, 12),
         _ => return true,
     };
-    path.split('/').count() <= depth || short_hash(path.as_bytes()).is_multiple_of(sample)
+    path.split('/').count() <= depth || hash.is_multiple_of(sample)
 }
 
 fn body_of(request: &Request) -> Value {
@@ -309,9 +330,9 @@ fn request_hash(request: &Request) -> String {
     hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// FNV-1a: chooses samples, so it has to be the same for ever, and tells names apart within a run.
 fn short_hash(bytes: &[u8]) -> u64 {
-    let digest = Sha256::digest(bytes);
-    digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The bytes of one draw: SplitMix64, because it is the same ten lines in every language and for ever.

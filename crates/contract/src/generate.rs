@@ -37,6 +37,8 @@ use source::Source;
 pub struct Draw {
     pub request: Request,
     pub traits: Traits,
+    /// A hash for each place of the schema that was written: two draws with the same ones have the same shape.
+    pub places: Vec<u64>,
 }
 
 /// Draws a valid request of the operation. Never fails: when the bytes run out, the rest is as small as can be.
@@ -58,6 +60,8 @@ pub fn generate(contract: &Contract, edition: &Edition, operation: &Operation, b
         thought: "",
         image: None,
         traits: Traits::default(),
+        place: 0,
+        places: Vec::with_capacity(PLACES_USUAL),
     };
     if let Some(schema) = operation.request {
         generator.body(schema);
@@ -65,11 +69,13 @@ pub fn generate(contract: &Contract, edition: &Edition, operation: &Operation, b
     let (target, headers) = generator.head(operation);
     let body = if operation.request.is_some() { Body::Bytes(generator.out.0.into()) } else { Body::Empty };
     let request = Request { method: operation.method.into(), target, headers, body };
-    Draw { request, traits: generator.traits }
+    Draw { request, traits: generator.traits, places: generator.places }
 }
 
 /// Most bodies fit, so most draws allocate once.
 const BODY_BYTES_USUAL: usize = 4096;
+/// Likewise for the places of a draw.
+const PLACES_USUAL: usize = 128;
 /// Deeper than this only what is required is drawn: real requests are not nested further.
 const DEPTH_USUAL: u8 = 9;
 
@@ -96,6 +102,9 @@ struct Generator<'c, 'u, 'b> {
     /// The image being written: its type must be the one of its data.
     image: Option<usize>,
     traits: Traits,
+    /// Where in the schema the writing is, as a hash of the way there.
+    place: u64,
+    places: Vec<u64>,
 }
 
 /// The part of the request being written.
@@ -172,7 +181,7 @@ impl<'c> Generator<'c, '_, '_> {
             Kind::Text(text) => self.text(text),
             Kind::Union(union) => {
                 let branch = self.source.pick(&union.branches);
-                self.value(branch.schema);
+                self.inside(branch.schema.index(), |it| it.value(branch.schema));
             }
         }
     }
@@ -190,18 +199,32 @@ impl<'c> Generator<'c, '_, '_> {
     fn object(&mut self, properties: &'c [Property]) {
         self.out.open(b'{');
         self.depth += 1;
-        for property in properties {
-            self.member(property);
+        for (index, property) in properties.iter().enumerate() {
+            let written = self.out.0.len();
+            self.inside(index as u64 + 1, |it| {
+                it.member(property);
+                if it.out.0.len() > written {
+                    it.places.push(it.place);
+                }
+            });
         }
         self.depth -= 1;
         self.out.close(b'}');
     }
 
+    /// Goes one step down in the schema.
+    fn inside(&mut self, step: u64, write: impl FnOnce(&mut Self)) {
+        let place = self.place;
+        self.place = (place ^ step).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        write(self);
+        self.place = place;
+    }
+
     /// The component of that name, never `null`.
     fn component(&mut self, name: &str) {
-        let node = self.edition.component(name).map(|id| self.edition.schemas.resolved(id));
-        if let Some(Kind::Object(object)) = node.map(|node| &node.kind) {
-            self.object(&object.properties);
+        let Some(id) = self.edition.component(name) else { return };
+        if let Kind::Object(object) = &self.edition.schemas.resolved(id).kind {
+            self.inside(id.index(), |it| it.object(&object.properties));
         }
     }
 

@@ -22,6 +22,7 @@ pub mod view;
 mod batches;
 mod caching;
 mod credentials;
+mod documents;
 mod edit;
 mod headers;
 mod media;
@@ -29,15 +30,18 @@ mod model;
 mod output;
 mod pairing;
 mod roles;
+mod sampling;
+mod server_tools;
 mod syntax;
 mod text;
 mod thinking;
+mod tool_choice;
 mod tools;
 
 pub use syntax::parse_body;
 
 /// All groups in the order in which their checks run; within a stage the first finding is the answer.
-pub fn groups() -> [&'static [Rule]; 13] {
+pub fn groups() -> [&'static [Rule]; 17] {
     [
         headers::RULES,
         credentials::RULES,
@@ -46,10 +50,14 @@ pub fn groups() -> [&'static [Rule]; 13] {
         roles::RULES,
         text::RULES,
         pairing::RULES,
+        server_tools::RULES,
         tools::RULES,
+        tool_choice::RULES,
         thinking::RULES,
+        sampling::RULES,
         caching::RULES,
         media::RULES,
+        documents::RULES,
         output::RULES,
         batches::RULES,
     ]

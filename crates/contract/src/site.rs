@@ -104,7 +104,11 @@ impl Walk<'_, '_> {
             push(&mut self.path, segment);
         }
         self.pointer.push('/');
-        self.pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        if key.contains(['~', '/']) {
+            self.pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        } else {
+            self.pointer.push_str(key);
+        }
         step(self);
         self.path.truncate(path);
         self.pointer.truncate(pointer);

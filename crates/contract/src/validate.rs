@@ -121,12 +121,20 @@ pub fn explain(document: &Value, validators: &Validators, operation: &Operation,
 fn resolve<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
     // A document that compiled has no reference to itself alone, so this ends.
     while let Some(Value::String(reference)) = schema.get("$ref") {
-        match reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer)) {
+        match target(document, reference) {
             Some(target) => schema = target,
             None => break,
         }
     }
     schema
+}
+
+/// What a reference points at. Components are looked up by name: a walk follows a reference at every step.
+fn target<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
+    match reference.strip_prefix("#/components/schemas/") {
+        Some(name) => document.get("components")?.get("schemas")?.get(name),
+        None => document.pointer(reference.strip_prefix('#')?),
+    }
 }
 
 struct Walk<'a> {
@@ -177,7 +185,7 @@ impl Walk<'_> {
         };
         match mapping.and_then(|mapping| mapping.get(name)).and_then(Value::as_str) {
             Some(target) => self.inside(name, |walk| {
-                walk.document.pointer(target.trim_start_matches('#')).and_then(|schema| walk.schema(schema, value))
+                self::target(walk.document, target).and_then(|schema| walk.schema(schema, value))
             }),
             None => {
                 let tags: Vec<_> = mapping.into_iter().flatten().map(|(tag, _)| format!("'{tag}'")).collect();

@@ -83,7 +83,7 @@ pub struct Common {
     /// The server to judge instead of the embedded mock; the key comes from ANTHROPIC_API_KEY.
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
-    /// Permit a target beyond this machine.
+    /// Permit a target beyond this machine; at most 500 cases unless --max-cases says otherwise.
     #[arg(long)]
     pub live: bool,
     /// The seed of the corpus.
@@ -155,7 +155,9 @@ pub fn report(text: &str) -> Result<Report, String> {
         "json" => ReportKind::Json,
         "junit" => ReportKind::Junit,
         "ndjson" => ReportKind::Ndjson,
-        other => return Err(format!("there is no report `{other}`: expected junit, json or ndjson")),
+        other => {
+            return Err(format!("there is no report `{other}`: expected junit, json or ndjson"));
+        }
     };
     if path.is_empty() {
         return Err("the file is missing".to_owned());
@@ -166,7 +168,8 @@ pub fn report(text: &str) -> Result<Report, String> {
 /// Reads `90s`, `2m`, `500ms`, or seconds without a unit.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is not a time such as 90s, 2m or 500ms"))?;
+    let number: u64 =
+        digits.parse().map_err(|_| format!("`{text}` is not a time such as 90s, 2m or 500ms"))?;
     let ms_per_unit = match &text[digits.len()..] {
         "ms" => 1,
         "" | "s" => 1_000,

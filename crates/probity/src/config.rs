@@ -45,12 +45,16 @@ impl Config {
         let (path, is_named) = path.map_or_else(|| (Path::new(NAME), false), |path| (path, true));
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => return Ok(Self::default()),
-            Err(error) => return Err(Stop::usage(format!("failed to read {}: {error}", path.display()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {
+                return Ok(Self::default());
+            }
+            Err(error) => {
+                return Err(Stop::usage(format!("failed to read {}: {error}", path.display())));
+            }
         };
-        let mut config: Self =
-            toml::from_str(&text).map_err(|error| Stop::usage(format!("{}: {error}", path.display())))?;
-        config.rebase(path.parent().unwrap_or(Path::new("")));
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|error| Stop::usage(format!("{}: {error}", path.display())))?;
+        config.rebase(path.parent().unwrap_or_else(|| Path::new("")));
         Ok(config)
     }
 
@@ -70,10 +74,15 @@ impl Config {
 
     /// The files to read in place of the built-in ones.
     pub fn overrides(&self, flags: &Common) -> Overrides {
-        let or = |flag: &Option<PathBuf>, key: &Option<PathBuf>| flag.clone().or_else(|| key.clone());
+        let or =
+            |flag: &Option<PathBuf>, key: &Option<PathBuf>| flag.clone().or_else(|| key.clone());
         Overrides {
             spec: or(&flags.spec, &self.spec),
-            overlays: if flags.overlay.is_empty() { self.overlay.clone() } else { flags.overlay.clone() },
+            overlays: if flags.overlay.is_empty() {
+                self.overlay.clone()
+            } else {
+                flags.overlay.clone()
+            },
             models: or(&flags.models, &self.models),
             witnesses: or(&flags.witnesses, &self.witnesses),
             exceptions: or(&flags.exceptions, &self.exceptions),

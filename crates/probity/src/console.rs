@@ -22,7 +22,8 @@ impl Paint {
     /// As the flag, then the environment, then the terminal says.
     pub fn decide(when: When) -> Self {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_forced = is_set("CLICOLOR_FORCE") && std::env::var("CLICOLOR_FORCE").as_deref() != Ok("0");
+        let is_forced =
+            is_set("CLICOLOR_FORCE") && std::env::var("CLICOLOR_FORCE").as_deref() != Ok("0");
         let on = match when {
             When::Always => true,
             When::Never => false,

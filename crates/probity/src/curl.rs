@@ -70,7 +70,9 @@ pub fn curl(request: &Request, base_url: Option<&str>) -> Curl {
     match (&body_file, inline(&request.body)) {
         (Some(file), _) => parts.push(format!("--data-binary @{file}")),
         // A leading `@` would name a file.
-        (None, Some(text)) if text.starts_with('@') => parts.push(format!("--data-raw {}", quote(text))),
+        (None, Some(text)) if text.starts_with('@') => {
+            parts.push(format!("--data-raw {}", quote(text)))
+        }
         (None, Some(text)) => parts.push(format!("--data-binary {}", quote(text))),
         (None, None) => {}
     }
@@ -95,7 +97,7 @@ fn header(name: &str, value: &str) -> String {
     if field.contains(KEY_PLACEHOLDER) {
         // Braces, because what follows may continue the variable's name.
         let field = escape(&field).replace(&escape(KEY_PLACEHOLDER), "${ANTHROPIC_API_KEY}");
-        return format!("\"{}\"", field.replace("${ANTHROPIC_API_KEY}\"", "$ANTHROPIC_API_KEY\""));
+        return format!("\"{field}\"").replace("${ANTHROPIC_API_KEY}\"", "$ANTHROPIC_API_KEY\"");
     }
     quote(&field)
 }
@@ -114,7 +116,8 @@ fn escape(text: &str) -> String {
 
 /// Whether curl sends this path as it stands. Brackets and braces are patterns to it, a `#` ends the URL.
 fn is_plain(target: &str) -> bool {
-    target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic() && !b"#[]{}\"'<>\\^`|".contains(&byte))
+    target.starts_with('/')
+        && target.bytes().all(|byte| byte.is_ascii_graphic() && !b"#[]{}\"'<>\\^`|".contains(&byte))
 }
 
 /// The body as it may stand on a command line.
@@ -148,7 +151,13 @@ mod tests {
 
     use super::*;
 
-    fn check(method: &'static str, target: &'static str, field: (&'static str, &'static str), body: &'static str, expected: &str) {
+    fn check(
+        method: &'static str,
+        target: &'static str,
+        field: (&'static str, &'static str),
+        body: &'static str,
+        expected: &str,
+    ) {
         let mut headers = Headers::default();
         headers.push(field.0, field.1);
         let body = if body.is_empty() { Body::Empty } else { Body::Bytes(body.into()) };
@@ -158,20 +167,64 @@ mod tests {
 
     #[test]
     fn lines_are_quoted_for_a_shell() {
-        check("GET", "/v1/models?a=b&c", ("x-api-key", "$ANTHROPIC_API_KEY"), "", r#""http://h/v1/models?a=b&c" -H "x-api-key: $ANTHROPIC_API_KEY""#);
-        check("POST", "/v1/m", ("content-type", "a/b"), "it's", r#""http://h/v1/m" -H 'content-type: a/b' --data-binary 'it'\''s'"#);
-        check("POST", "/v1/m", ("x-api-key", "$ANTHROPIC_API_KEYx"), "@f", r#""http://h/v1/m" -H "x-api-key: ${ANTHROPIC_API_KEY}x" -H 'content-type:' --data-raw @f"#);
-        check("PUT", "//v1", ("accept", ""), "", r#"-X PUT --path-as-is "http://h//v1" -H 'accept;'"#);
-        check("DELETE", "/a b", ("a", "`$(b)`"), "", r#"-X DELETE --request-target '/a b' "http://h" -H 'a: `$(b)`'"#);
+        check(
+            "GET",
+            "/v1/models?a=b&c",
+            ("x-api-key", "$ANTHROPIC_API_KEY"),
+            "",
+            r#""http://h/v1/models?a=b&c" -H "x-api-key: $ANTHROPIC_API_KEY""#,
+        );
+        check(
+            "POST",
+            "/v1/m",
+            ("content-type", "a/b"),
+            "it's",
+            r#""http://h/v1/m" -H 'content-type: a/b' --data-binary 'it'\''s'"#,
+        );
+        check(
+            "POST",
+            "/v1/m",
+            ("x-api-key", "$ANTHROPIC_API_KEYx"),
+            "@f",
+            r#""http://h/v1/m" -H "x-api-key: ${ANTHROPIC_API_KEY}x" -H 'content-type:' --data-raw @f"#,
+        );
+        check(
+            "PUT",
+            "//v1",
+            ("accept", ""),
+            "",
+            r#"-X PUT --path-as-is "http://h//v1" -H 'accept;'"#,
+        );
+        check(
+            "DELETE",
+            "/a b",
+            ("a", "`$(b)`"),
+            "",
+            r#"-X DELETE --request-target '/a b' "http://h" -H 'a: `$(b)`'"#,
+        );
     }
 
     #[test]
     fn long_bodies_go_to_a_file() {
-        let body = Body::Repeat { prefix: "[".into(), unit: "1,".into(), count: 9_999_999, suffix: "1]".into() };
-        let request = Request { method: "POST".into(), target: "/".into(), headers: Headers::default(), body };
+        let body = Body::Repeat {
+            prefix: "[".into(),
+            unit: "1,".into(),
+            count: 9_999_999,
+            suffix: "1]".into(),
+        };
+        let request = Request {
+            method: "POST".into(),
+            target: "/".into(),
+            headers: Headers::default(),
+            body,
+        };
         let curl = curl(&request, None);
         let file = curl.body_file.clone().unwrap();
         assert!(file.starts_with("target/probity/bodies/"));
-        assert!(curl.line().ends_with(&format!("-H 'expect:' --data-binary @{file}")), "{}", curl.line());
+        assert!(
+            curl.line().ends_with(&format!("-H 'expect:' --data-binary @{file}")),
+            "{}",
+            curl.line()
+        );
     }
 }

@@ -102,7 +102,8 @@ pub fn catch_panics() {
         }
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let said = info.payload().downcast_ref::<&str>().map(|said| (*said).to_owned());
-        let said = said.or_else(|| info.payload().downcast_ref::<String>().cloned()).unwrap_or_default();
+        let said =
+            said.or_else(|| info.payload().downcast_ref::<String>().cloned()).unwrap_or_default();
         say_internal(&format!("{said} (at {place})"));
         std::process::exit(i32::from(Exit::Internal.code()));
     }));
@@ -111,7 +112,9 @@ pub fn catch_panics() {
 #[expect(clippy::print_stderr, reason = "the last words of a panic have no other way out")]
 fn say_internal(what: &str) {
     eprintln!("probity: internal error: {what}");
-    eprintln!("This is a mistake in probity itself; please report it with the command line (RUST_BACKTRACE=1 adds a backtrace).");
+    eprintln!(
+        "This is a mistake in probity itself; please report it with the command line (RUST_BACKTRACE=1 adds a backtrace)."
+    );
 }
 
 #[cfg(test)]

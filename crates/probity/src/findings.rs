@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use classify::Body;
 use contract::case::Case;
-use contract::judge::{Blame, Record, Verdict};
+use contract::judge::{Blame, Finding, Record, Verdict};
 use contract::rules;
 
 use crate::curl::{Curl, curl};
@@ -26,12 +27,17 @@ pub struct Group {
     pub verdict: Verdict,
     pub cases: usize,
     pub ids: Vec<String>,
-    /// The first case, as a person would look at it.
+    /// How many got which answer.
+    pub answers: BTreeMap<String, usize>,
+    /// The case with the smallest request: the quickest to understand.
     pub example: Example,
 }
 
 #[derive(Debug)]
 pub struct Example {
+    pub id: String,
+    /// The size of the request's body.
+    bytes: u64,
     pub expected: String,
     pub got: String,
     /// Into the answer.
@@ -50,8 +56,10 @@ impl Groups {
         if !matches!(record.verdict, Verdict::Drift | Verdict::Inconclusive) {
             return;
         }
+        let bytes = case.map_or(0, |case| case.request.body.len());
         for finding in &record.findings {
             let kind = kind(record);
+            let example = || Example::new(case, record, finding, base_url);
             let group = self.0.entry((kind.clone(), finding.rule)).or_insert_with(|| Group {
                 kind,
                 code: finding.rule,
@@ -59,20 +67,14 @@ impl Groups {
                 verdict: record.verdict,
                 cases: 0,
                 ids: Vec::new(),
-                example: Example {
-                    expected: expected(record),
-                    got: got(record),
-                    pointer: finding.pointer.clone(),
-                    trace: finding.trace.clone().into_owned(),
-                    question: record.expected.question,
-                    curl: case.map(|case| curl(&case.request, base_url)),
-                    body: case.and_then(|case| match &case.request.body {
-                        classify::Body::Bytes(bytes) => Some(bytes.clone()),
-                        _ => None,
-                    }),
-                },
+                answers: BTreeMap::new(),
+                example: example(),
             });
+            if bytes < group.example.bytes {
+                group.example = example();
+            }
             group.cases += 1;
+            *group.answers.entry(got(record)).or_default() += 1;
             if group.ids.len() < IDS_MAX {
                 group.ids.push(record.id.0.clone());
             }
@@ -84,6 +86,31 @@ impl Groups {
         let mut groups: Vec<_> = self.0.values().collect();
         groups.sort_by_key(|group| (group.verdict, std::cmp::Reverse(group.cases)));
         groups
+    }
+}
+
+impl Example {
+    fn new(
+        case: Option<&Case>,
+        record: &Record,
+        finding: &Finding,
+        base_url: Option<&str>,
+    ) -> Self {
+        let body = case.map(|case| &case.request.body);
+        Self {
+            id: record.id.0.clone(),
+            bytes: body.map_or(0, Body::len),
+            expected: expected(record),
+            got: got(record),
+            pointer: finding.pointer.clone(),
+            trace: finding.trace.clone().into_owned(),
+            question: record.expected.question,
+            curl: case.map(|case| curl(&case.request, base_url)),
+            body: body.and_then(|body| match body {
+                Body::Bytes(bytes) => Some(bytes.clone()),
+                Body::Empty | Body::Repeat { .. } => None,
+            }),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::run::Run;
 use crate::scripted;
 
 /// Where the lists of cases go, relative to the current directory.
-const CASES: &str = "target/probity/cases";
+pub const CASES: &str = "target/probity/cases";
 /// Cases named under a change; the list has all.
 const MOVED_MAX: usize = 10;
 /// Changed lines shown of one ledger; the file has all.
@@ -45,9 +45,18 @@ pub fn ledgers(contract: &Contract, run: &Run) -> Vec<Ledger> {
             });
         }
     }
-    let members = run.scripted.iter().map(|record| (record.id.0.clone(), record.class.name().to_owned()));
-    ledgers.push(Ledger { name: "scripted".to_owned(), text: scripted::ledger(&run.scripted), members: members.collect() });
-    ledgers.push(Ledger { name: "reach".to_owned(), text: run.reach.ledger(contract), members: Vec::new() });
+    let members =
+        run.scripted.iter().map(|record| (record.id.0.clone(), record.class.name().to_owned()));
+    ledgers.push(Ledger {
+        name: "scripted".to_owned(),
+        text: scripted::ledger(&run.scripted),
+        members: members.collect(),
+    });
+    ledgers.push(Ledger {
+        name: "reach".to_owned(),
+        text: run.reach.ledger(contract),
+        members: Vec::new(),
+    });
     ledgers
 }
 
@@ -86,10 +95,21 @@ pub struct Pending {
     pub list: Option<PathBuf>,
 }
 
-/// Compares with the snapshots in `folder`.
-pub fn compare(folder: &Path, ledgers: &[Ledger], mode: Mode) -> Result<Comparison, Stop> {
+/// Where ledgers and what is behind them are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Folders<'a> {
+    pub snapshots: &'a Path,
+    /// The lists of cases: [`CASES`], but for tests.
+    pub cases: &'a Path,
+}
+
+/// Compares with the snapshots on file.
+pub fn compare(folders: Folders<'_>, ledgers: &[Ledger], mode: Mode) -> Result<Comparison, Stop> {
     let failed = |error: io::Error| {
-        Stop::new(Exit::Internal, format!("failed to keep the ledgers in {}: {error}", folder.display()))
+        Stop::new(
+            Exit::Internal,
+            format!("failed to keep the ledgers in {}: {error}", folders.snapshots.display()),
+        )
     };
     let mut comparison = Comparison::default();
     for ledger in ledgers {
@@ -97,15 +117,20 @@ pub fn compare(folder: &Path, ledgers: &[Ledger], mode: Mode) -> Result<Comparis
         if lines > LEDGER_LINES_MAX {
             comparison.too_long.push((ledger.name.clone(), lines));
         }
-        compare_one(folder, ledger, mode, &mut comparison).map_err(failed)?;
+        compare_one(folders, ledger, mode, &mut comparison).map_err(failed)?;
     }
     Ok(comparison)
 }
 
-fn compare_one(folder: &Path, ledger: &Ledger, mode: Mode, comparison: &mut Comparison) -> io::Result<()> {
-    let path = folder.join(format!("{}.snap", ledger.name));
-    let new_path = folder.join(format!("{}.snap.new", ledger.name));
-    let list = Path::new(CASES).join(format!("{}.tsv", ledger.name));
+fn compare_one(
+    folders: Folders<'_>,
+    ledger: &Ledger,
+    mode: Mode,
+    comparison: &mut Comparison,
+) -> io::Result<()> {
+    let path = folders.snapshots.join(format!("{}.snap", ledger.name));
+    let new_path = folders.snapshots.join(format!("{}.snap.new", ledger.name));
+    let list = folders.cases.join(format!("{}.tsv", ledger.name));
     let known = read(&path)?.map(|file| body(&file).to_owned());
     let agrees = known.as_deref().is_some_and(|known| known.trim_end() == ledger.text.trim_end());
     if agrees || mode == Mode::Accept {
@@ -135,20 +160,26 @@ fn compare_one(folder: &Path, ledger: &Ledger, mode: Mode, comparison: &mut Comp
     Ok(())
 }
 
-fn difference(ledger: &Ledger, known: Option<&str>, before: Option<&BTreeMap<String, String>>) -> Pending {
+fn difference(
+    ledger: &Ledger,
+    known: Option<&str>,
+    before: Option<&BTreeMap<String, String>>,
+) -> Pending {
     // Columns are aligned, so that one longer name shifts every line: only words count.
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let lines = |text: &str| text.lines().map(words).filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    let lines =
+        |text: &str| text.lines().map(words).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     let (old, new) = (lines(known.unwrap_or_default()), lines(&ledger.text));
     let gone = old.iter().filter(|line| !new.contains(line));
     let come: Vec<_> = new.iter().filter(|line| !old.contains(line)).collect();
-    let mut changes: Vec<_> =
-        gone.map(|line| format!("- {line}")).chain(come.iter().map(|line| format!("+ {line}"))).collect();
-    let mut moved = match before {
-        Some(before) => moved(before, &ledger.members),
-        None if known.is_some() => holding(&come, &ledger.members),
-        None => Vec::new(),
-    };
+    let mut changes: Vec<_> = gone
+        .map(|line| format!("- {line}"))
+        .chain(come.iter().map(|line| format!("+ {line}")))
+        .collect();
+    let mut moved = before.map(|before| moved(before, &ledger.members)).unwrap_or_default();
+    if moved.is_empty() && known.is_some() {
+        moved = holding(&come, &ledger.members);
+    }
     let changes_left_out = changes.len().saturating_sub(CHANGES_MAX);
     changes.truncate(CHANGES_MAX);
     let moved_left_out = moved.len().saturating_sub(MOVED_MAX);
@@ -181,16 +212,27 @@ fn holding(lines: &[&String], members: &[(String, String)]) -> Vec<String> {
         let rule = parts.next().and_then(|rest| rest.split('/').next()).unwrap_or_default();
         lines.iter().any(|line| {
             let kind = line.split(' ').next().unwrap_or_default();
-            let of_kind = if origin == "valid" { kind == origin } else { kind.starts_with(origin) && kind.ends_with(rule) };
+            let of_kind = if origin == "valid" {
+                kind == origin
+            } else {
+                kind.starts_with(origin) && kind.ends_with(rule)
+            };
             of_kind && line.contains(answer)
         })
     };
-    members.iter().filter(|(id, answer)| is_held(id, answer)).map(|(id, answer)| format!("{id}: {answer}")).collect()
+    members
+        .iter()
+        .filter(|(id, answer)| is_held(id, answer))
+        .map(|(id, answer)| format!("{id}: {answer}"))
+        .collect()
 }
 
 /// The file as insta would write it.
 fn file_text(ledger: &Ledger) -> String {
-    format!("---\nsource: snapshots/tests/ledgers.rs\nexpression: text\n---\n{}\n", ledger.text.trim_end())
+    format!(
+        "---\nsource: snapshots/tests/ledgers.rs\nexpression: text\n---\n{}\n",
+        ledger.text.trim_end()
+    )
 }
 
 /// The file without insta's header.
@@ -236,23 +278,46 @@ mod tests {
 
     fn ledger(text: &str, members: &[(&str, &str)]) -> Ledger {
         let members = members.iter().map(|(id, answer)| ((*id).to_owned(), (*answer).to_owned()));
-        Ledger { name: "messages.create@2026-10-21".to_owned(), text: text.to_owned(), members: members.collect() }
+        Ledger {
+            name: "messages.create@2026-10-21".to_owned(),
+            text: text.to_owned(),
+            members: members.collect(),
+        }
     }
 
     const ID: &str = "v/messages.create/mut/required/model";
 
     #[test]
     fn a_moved_case_is_named() {
-        let before = BTreeMap::from([(ID.to_owned(), "invalid-request 400".to_owned()), ("v/o/valid/1".to_owned(), "accepted 200".to_owned())]);
+        let before = BTreeMap::from([
+            (ID.to_owned(), "invalid-request 400".to_owned()),
+            ("v/o/valid/1".to_owned(), "accepted 200".to_owned()),
+        ]);
         let now = ledger("t\n\nmut/required/required  accepted 200", &[(ID, "accepted 200")]);
-        let pending = difference(&now, Some("t\n\nmut/required/required   invalid-request 400"), Some(&before));
-        assert_eq!(pending.changes, ["- mut/required/required invalid-request 400", "+ mut/required/required accepted 200"]);
-        assert_eq!(pending.moved, [format!("{ID}: invalid-request 400 → accepted 200"), "v/o/valid/1: accepted 200 → gone".to_owned()]);
+        let pending = difference(
+            &now,
+            Some("t\n\nmut/required/required   invalid-request 400"),
+            Some(&before),
+        );
+        assert_eq!(
+            pending.changes,
+            ["- mut/required/required invalid-request 400", "+ mut/required/required accepted 200"]
+        );
+        assert_eq!(
+            pending.moved,
+            [
+                format!("{ID}: invalid-request 400 → accepted 200"),
+                "v/o/valid/1: accepted 200 → gone".to_owned()
+            ]
+        );
     }
 
     #[test]
     fn without_an_earlier_run_the_line_s_cases_are_named() {
-        let now = ledger("mut/required/required  accepted 200", &[(ID, "accepted 200"), ("v/o/valid/1", "accepted 200")]);
+        let now = ledger(
+            "mut/required/required  accepted 200",
+            &[(ID, "accepted 200"), ("v/o/valid/1", "accepted 200")],
+        );
         let pending = difference(&now, Some("mut/required/required  invalid-request 400"), None);
         assert_eq!(pending.moved, [format!("{ID}: accepted 200")]);
     }
@@ -262,5 +327,37 @@ mod tests {
         let text = "summary\n\nline\n";
         assert_eq!(body(&file_text(&ledger(text, &[]))).trim_end(), text.trim_end());
         assert_eq!(body("no header"), "no header");
+    }
+
+    #[test]
+    fn a_difference_is_proposed_accepted_and_forgotten() {
+        let folder = std::env::temp_dir().join(format!("probity-ledger-{}", std::process::id()));
+        let (snapshots, cases) = (folder.join("snapshots"), folder.join("cases"));
+        let folders = Folders { snapshots: &snapshots, cases: &cases };
+        let names = || {
+            let entries = std::fs::read_dir(&snapshots).into_iter().flatten();
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let check = |answer: &str, mode: Mode, pending: usize, expected: &[&str]| {
+            let ledger = ledger(&format!("mut/required/required  {answer}"), &[(ID, answer)]);
+            let comparison = compare(folders, &[ledger], mode).unwrap();
+            assert_eq!(
+                (comparison.pending.len(), names()),
+                (pending, expected.iter().map(|name| (*name).to_owned()).collect())
+            );
+            comparison
+        };
+        let (old, new) = ("messages.create@2026-10-21.snap", "messages.create@2026-10-21.snap.new");
+        check("accepted 200", Mode::Check, 1, &[]);
+        assert!(check("accepted 200", Mode::Propose, 1, &[new]).pending[0].is_new);
+        check("accepted 200", Mode::Accept, 0, &[old]);
+        check("accepted 200", Mode::Check, 0, &[old]);
+        let moved = check("conflict 409", Mode::Propose, 1, &[old, new]);
+        assert_eq!(moved.pending[0].moved, [format!("{ID}: accepted 200 → conflict 409")]);
+        check("accepted 200", Mode::Propose, 0, &[old]);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

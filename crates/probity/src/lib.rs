@@ -1,1 +1,30 @@
-//! Crate.
+//! The tool: verbs, configuration, reports, exit codes.
+//!
+//! | question | module |
+//! |---|---|
+//! | what can be typed, and what stands in `probity.toml`? | [`cli`], [`config`], [`settings`] |
+//! | what does the tool read about the API? | [`specs`] |
+//! | what happens in a run? | [`run`], [`embedded`], [`scripted`], [`smoke`], [`selection`] |
+//! | what do the verbs do? | [`contract`](mod@contract), [`replay`] |
+//! | what is told, and how? | [`report`], [`findings`], [`ledger`], [`mod@curl`], [`console`] |
+//! | how does it end? | [`exit`] |
+
+pub mod cli;
+pub mod config;
+pub mod console;
+pub mod contract;
+pub mod curl;
+pub mod embedded;
+pub mod exit;
+pub mod findings;
+pub mod ledger;
+mod outcome;
+pub mod replay;
+pub mod report;
+mod reporter;
+pub mod run;
+pub mod scripted;
+pub mod selection;
+pub mod settings;
+pub mod smoke;
+pub mod specs;

@@ -9,6 +9,7 @@ use crate::exit::Stop;
 use crate::findings::Groups;
 use crate::ledger::Comparison;
 use crate::run::Run;
+use crate::selection::Shard;
 use crate::specs::Specs;
 
 pub mod github;
@@ -24,6 +25,8 @@ pub struct Summary<'a> {
     pub comparison: &'a Comparison,
     /// Why ledgers were not compared, if they were not.
     pub not_compared: Option<&'a str>,
+    /// The shard that no case fell into, if that is so.
+    pub empty_shard: Option<Shard>,
     /// What is wrong beside the cases.
     pub asides: &'a [Aside],
     /// Why the run does not end clean; the first in precedence is the exit.
@@ -53,7 +56,8 @@ impl Head {
     pub fn new(specs: &Specs, seed: u64, target: String, plan: String) -> Self {
         let contract = &specs.contract;
         let newest = contract.edition(Version::ALL[Version::ALL.len() - 1]);
-        let schemas = newest.document.pointer("/components/schemas").and_then(|schemas| schemas.as_object());
+        let schemas =
+            newest.document.pointer("/components/schemas").and_then(|schemas| schemas.as_object());
         Self {
             spec_path: specs.path.clone(),
             spec_sha256: contract.sha256.clone(),

@@ -19,6 +19,7 @@ use wire::replay::{Pace, replay};
 use wire::send::{Connections, Sender, send};
 use wire::target::Target;
 
+use crate::console::count;
 use crate::exit::{Exit, Stop};
 use crate::selection::Selection;
 use crate::smoke::{Smoke, smoke};
@@ -27,6 +28,8 @@ use crate::{embedded, scripted};
 
 /// Enough to keep two cores busy; more only adds to what waits in memory.
 const IN_FLIGHT_MAX: usize = 16;
+/// Another server may count what it is asked; more at once would measure its rate limit.
+const TARGET_IN_FLIGHT_MAX: usize = 4;
 /// Past this an answer is a hang: the largest bodies take a few seconds on a busy machine.
 const DEADLINE_MS: u64 = 30_000;
 /// Scripts played at once.
@@ -94,14 +97,25 @@ impl Run {
 impl Order<'_> {
     fn plan(&self) -> Plan {
         // The corpus adds draws where it has fewer than the limit; a selection only ever takes away.
-        let cases_max = if self.selection.is_everything() { self.cases_max } else { None };
+        let cases_max =
+            self.cases_max.filter(|_| self.selection.is_everything() && self.target.is_none());
         Plan { seed: self.seed, cases_max, heavy: self.heavy }
     }
 
-    /// The cases as selected, whatever the target.
-    pub fn cases(&self) -> impl Iterator<Item = Case> {
+    /// The cases as selected. What the target cannot honour is left to `skip`, and does not count for the limit.
+    pub fn cases(&self, mut skip: impl FnMut(&'static str)) -> impl Iterator<Item = Case> {
         let all = corpus::cases(&self.specs.contract, &self.specs.witnesses, self.plan());
-        all.filter(|case| self.selection.contains(case)).take(self.cases_max.unwrap_or(usize::MAX))
+        let selected = all.filter(|case| self.selection.contains(case));
+        let fit = selected.filter(move |case| {
+            match case.traits.mock_only.filter(|_| self.target.is_some()) {
+                Some(reason) => {
+                    skip(reason);
+                    false
+                }
+                None => true,
+            }
+        });
+        fit.take(self.cases_max.unwrap_or(usize::MAX))
     }
 
     /// Fails if a glob names nothing.
@@ -110,7 +124,9 @@ impl Order<'_> {
             return Ok(());
         }
         let all = corpus::cases(&self.specs.contract, &self.specs.witnesses, self.plan());
-        let Some((glob, nearest)) = self.selection.unmatched(all).into_iter().next() else { return Ok(()) };
+        let Some((glob, nearest)) = self.selection.unmatched(all).into_iter().next() else {
+            return Ok(());
+        };
         let hint = match &nearest[..] {
             [] => "filters match case ids, rules and families".to_owned(),
             names => format!("did you mean {}?", names.join(", ")),
@@ -145,7 +161,11 @@ impl Order<'_> {
 type Interrupt = Shared<BoxFuture<'static, ()>>;
 
 /// Does it all. An interrupt ends what is going on and skips the rest; what was judged stays.
-pub async fn run(order: &Order<'_>, exceptions: &mut Exceptions, watch: &mut dyn Watch) -> Result<Run, Stop> {
+pub async fn run(
+    order: &Order<'_>,
+    exceptions: &mut Exceptions,
+    watch: &mut dyn Watch,
+) -> Result<Run, Stop> {
     let interrupt = tokio::signal::ctrl_c().map(drop).boxed().shared();
     let mock = embedded::start(&order.specs.contract).await?;
     check_alarm(order, &mock.target, watch).await?;
@@ -204,11 +224,14 @@ async fn check_alarm(order: &Order<'_>, mock: &Target, watch: &mut dyn Watch) ->
 async fn check_reachable(target: &Target) -> Result<(), Stop> {
     let mut headers = Headers::default();
     headers.push("x-api-key", KEY_PLACEHOLDER);
-    let request = Request { method: "GET".into(), target: "/v1/models".into(), headers, body: Body::Empty };
+    let request =
+        Request { method: "GET".into(), target: "/v1/models".into(), headers, body: Body::Empty };
     let observation = send(&sender(target, Connections::Fresh), &request).await;
     let why = match (classify(&observation), &observation) {
         (Class::Unreachable(CutKind::Refused), _) => "nobody listens there",
-        (Class::Unreachable(CutKind::TimedOut), Observation::Cut(cut)) if cut.partial.is_none() => "it does not answer",
+        (Class::Unreachable(CutKind::TimedOut), Observation::Cut(cut)) if cut.partial.is_none() => {
+            "it does not answer"
+        }
         (Class::Unreachable(CutKind::BadFraming), _) => "what answers there does not speak HTTP",
         _ => return Ok(()),
     };
@@ -231,16 +254,14 @@ async fn replay_corpus(
     let contract = &order.specs.contract;
     let skipped = RefCell::new(BTreeMap::new());
     let end = Cell::new(End::Complete);
-    let cases = order.cases().filter(|case| match case.traits.mock_only {
-        Some(reason) if order.target.is_some() => {
-            *skipped.borrow_mut().entry(reason).or_default() += 1;
-            false
-        }
-        _ => true,
-    });
-    let connections = if order.target.is_some() { Connections::Fresh } else { Connections::Kept };
-    let pace = Pace { in_flight_max: IN_FLIGHT_MAX, deadline_ms: DEADLINE_MS, connections };
-    let mut stream = pin!(replay(target, cases, pace).take_until(pin!(stop(order.time_max, interrupt.clone(), &end))));
+    let cases = order.cases(|reason| *skipped.borrow_mut().entry(reason).or_default() += 1);
+    let (in_flight_max, connections) = match &order.target {
+        Some(_) => (TARGET_IN_FLIGHT_MAX, Connections::Fresh),
+        None => (IN_FLIGHT_MAX, Connections::Kept),
+    };
+    let pace = Pace { in_flight_max, deadline_ms: DEADLINE_MS, connections };
+    let mut stream =
+        pin!(replay(target, cases, pace).take_until(stop(order.time_max, interrupt.clone(), &end)));
     while let Some((case, observation)) = stream.next().await {
         run.reach.note(contract, &case);
         let mut record = judge(contract, &case, &observation);
@@ -250,9 +271,15 @@ async fn replay_corpus(
     }
     run.end = end.get();
     run.skipped = skipped.take();
-    let (judged, elapsed) = (run.board.records.len(), started.elapsed());
-    let kinds: BTreeSet<_> = run.board.records.iter().map(|record| (record.version, record.operation)).collect();
-    watch.passed("corpus", &format!("{judged} cases of {} operations and versions", kinds.len()), elapsed);
+    let records = &run.board.records;
+    let operations: BTreeSet<_> = records.iter().map(|record| record.operation).collect();
+    let versions: BTreeSet<_> = records.iter().map(|record| record.version).collect();
+    let what = [
+        count(records.len(), "case"),
+        count(operations.len(), "operation"),
+        count(versions.len(), "API version"),
+    ];
+    watch.passed("corpus", &what.join(", "), started.elapsed());
 }
 
 async fn stop(time_max: Option<Duration>, interrupt: Interrupt, end: &Cell<End>) {
@@ -269,12 +296,17 @@ async fn stop(time_max: Option<Duration>, interrupt: Interrupt, end: &Cell<End>)
     end.set(reason);
 }
 
-async fn play_scripts(order: &Order<'_>, interrupt: &Interrupt, run: &mut Run, watch: &mut dyn Watch) {
+async fn play_scripts(
+    order: &Order<'_>,
+    interrupt: &Interrupt,
+    run: &mut Run,
+    watch: &mut dyn Watch,
+) {
     let started = Instant::now();
     let plays = order.specs.scripts.values().map(scripted::play);
     let end = Cell::new(run.end);
     let played = futures::stream::iter(plays).buffered(SCRIPTS_MAX);
-    let mut played = pin!(played.take_until(pin!(stop(None, interrupt.clone(), &end))));
+    let mut played = pin!(played.take_until(stop(None, interrupt.clone(), &end)));
     while let Some(record) = played.next().await {
         watch.judged(None, &record);
         run.scripted.push(record);
@@ -290,6 +322,7 @@ fn smoke_text(smoke: &Smoke) -> String {
     for report in &smoke.reports {
         *counts.entry(report.verdict.name()).or_default() += 1;
     }
-    let counts: Vec<_> = counts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
+    let counts: Vec<_> =
+        counts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
     format!("reference client: {}", counts.join(", "))
 }

@@ -29,9 +29,10 @@ pub async fn play(script: &Script) -> Record {
     };
     let class = classify(&observation);
     let (verdict, findings) = match &observation {
-        Observation::Unsendable(why) => {
-            (Verdict::Inconclusive, vec![Finding::new("unsendable", "", Blame::Harness, why.clone())])
-        }
+        Observation::Unsendable(why) => (
+            Verdict::Inconclusive,
+            vec![Finding::new("unsendable", "", Blame::Harness, why.clone())],
+        ),
         _ if class == script.class => (Verdict::Agree, Vec::new()),
         _ => {
             let trace = format!("expected {}, got {class}", script.class);
@@ -67,7 +68,11 @@ pub async fn play(script: &Script) -> Record {
 /// The ledger of these records: one line for each script.
 pub fn ledger(records: &[Record]) -> String {
     let agree = records.iter().filter(|record| record.verdict == Verdict::Agree).count();
-    let mut text = format!("scripted answers\ncases {} · agree {agree} · drift {}\n\n", records.len(), records.len() - agree);
+    let mut text = format!(
+        "scripted answers\ncases {} · agree {agree} · drift {}\n\n",
+        records.len(),
+        records.len() - agree
+    );
     let width = records.iter().map(|record| record.rule.len()).max().unwrap_or(0);
     for record in records {
         let status = record.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
@@ -79,7 +84,8 @@ pub fn ledger(records: &[Record]) -> String {
 
 async fn observe(script: &Script) -> Result<Observation, String> {
     let server = script::serve(vec![script.clone()]).await.map_err(|error| error.to_string())?;
-    let target = Target::local(server.address, Key::new(KEY.to_owned())).map_err(|error| error.to_string())?;
+    let target = Target::local(server.address, Key::new(KEY.to_owned()))
+        .map_err(|error| error.to_string())?;
     let sender = Sender::new(target, Connections::Fresh, DEADLINE_MS);
     Ok(send(&sender, &request(script)).await)
 }
@@ -90,5 +96,10 @@ fn request(script: &Script) -> Request {
     headers.push("x-api-key", KEY_PLACEHOLDER);
     headers.push("content-type", "application/json");
     let body = format!("{{\"stream\":{}}}", script.stream);
-    Request { method: "POST".into(), target: "/v1/messages".into(), headers, body: Body::Bytes(body.into()) }
+    Request {
+        method: "POST".into(),
+        target: "/v1/messages".into(),
+        headers,
+        body: Body::Bytes(body.into()),
+    }
 }

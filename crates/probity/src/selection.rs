@@ -23,7 +23,9 @@ pub struct Selection {
 
 impl Selection {
     pub fn new(globs: &[String], shard: Option<Shard>) -> Self {
-        let compile = |glob: &String| (glob.clone(), [WildMatch::new(glob), WildMatch::new(&format!("{glob}/*"))]);
+        let compile = |glob: &String| {
+            (glob.clone(), [WildMatch::new(glob), WildMatch::new(&format!("{glob}/*"))])
+        };
         Self { globs: globs.iter().map(compile).collect(), shard }
     }
 
@@ -42,7 +44,8 @@ impl Selection {
 
     pub fn contains(&self, case: &Case) -> bool {
         self.shard.is_none_or(|shard| shard.contains(&case.id.0))
-            && (self.globs.is_empty() || self.globs.iter().any(|(_, patterns)| is_named(case, patterns)))
+            && (self.globs.is_empty()
+                || self.globs.iter().any(|(_, patterns)| is_named(case, patterns)))
     }
 
     /// The globs that name none of the cases, each with the nearest names there are.
@@ -124,7 +127,9 @@ impl Shard {
 
 /// FNV-1a: short, the same everywhere and for ever, and nobody attacks it here.
 fn fnv(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -138,21 +143,34 @@ mod tests {
     use super::*;
 
     fn case(rule: &'static str, at: &'static str) -> Case {
-        let origin =
-            Origin::Mutated(Mutation { family: "bounds", rule, at: Cow::Borrowed(at), answers: Permitted::Served });
+        let origin = Origin::Mutated(Mutation {
+            family: "bounds",
+            rule,
+            at: Cow::Borrowed(at),
+            answers: Permitted::Served,
+        });
         Case {
             id: CaseId(format!("2026-10-21/messages.create/mut/{rule}/{at}")),
             version: Version::V2026_10_21,
             operation: OperationId::MessagesCreate,
             origin,
             traits: Traits::default(),
-            request: Request { method: "GET".into(), target: "/".into(), headers: Headers::default(), body: Body::Empty },
+            request: Request {
+                method: "GET".into(),
+                target: "/".into(),
+                headers: Headers::default(),
+                body: Body::Empty,
+            },
         }
     }
 
     fn check(glob: &str, expected: bool) {
         let selection = Selection::new(&[glob.to_owned()], None);
-        assert_eq!(selection.contains(&case("below-minimum", "tools/each/type")), expected, "{glob}");
+        assert_eq!(
+            selection.contains(&case("below-minimum", "tools/each/type")),
+            expected,
+            "{glob}"
+        );
     }
 
     #[test]

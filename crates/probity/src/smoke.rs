@@ -62,11 +62,21 @@ pub async fn smoke(scenarios: &[Scenario], scripts: &BTreeMap<String, Script>) -
         async move { trial(&scenario, surface, stage, subject).await }
     };
     let missing = PROFILE.iter().filter(|(id, _)| find(id).is_none()).map(|(id, _)| *id).collect();
-    let plan: Vec<_> = PROFILE.iter().filter_map(|(id, surface)| Some((find(id)?, *surface))).collect();
+    let plan: Vec<_> =
+        PROFILE.iter().filter_map(|(id, surface)| Some((find(id)?, *surface))).collect();
     let canary = find(CANARY).map(|scenario| (scenario, Surface::Create));
-    let reports: Vec<_> = futures::stream::iter(plan.into_iter().chain(canary)).map(run).buffered(TRIALS_MAX).collect().await;
-    let (canary, reports): (Vec<_>, Vec<_>) = reports.into_iter().partition(|report| report.scenario == CANARY);
-    Smoke { reports, canary_fails: canary.iter().any(|report| report.verdict == Verdict::Fail), missing }
+    let reports: Vec<_> = futures::stream::iter(plan.into_iter().chain(canary))
+        .map(run)
+        .buffered(TRIALS_MAX)
+        .collect()
+        .await;
+    let (canary, reports): (Vec<_>, Vec<_>) =
+        reports.into_iter().partition(|report| report.scenario == CANARY);
+    Smoke {
+        reports,
+        canary_fails: canary.iter().any(|report| report.verdict == Verdict::Fail),
+        missing,
+    }
 }
 
 /// The reference client as a subject.
@@ -91,7 +101,9 @@ async fn subject(call: Call) -> Outcome {
     let mut text = String::new();
     let result = match call.surface {
         Surface::Create => client.create(&request, &RealTime).await,
-        Surface::Raw | Surface::Stream => client.stream(&request, &RealTime, |delta| text.push_str(delta)).await,
+        Surface::Raw | Surface::Stream => {
+            client.stream(&request, &RealTime, |delta| text.push_str(delta)).await
+        }
     };
     match result {
         Ok(message) => succeeded(message, text),

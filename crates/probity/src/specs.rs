@@ -84,7 +84,8 @@ impl Specs {
 
     /// What does not fit together: rules and witnesses that lack each other.
     pub fn gaps(&self) -> Vec<String> {
-        let witnessed: BTreeSet<&str> = self.witnesses.iter().map(|witness| &*witness.rule).collect();
+        let witnessed: BTreeSet<&str> =
+            self.witnesses.iter().map(|witness| &*witness.rule).collect();
         let lacking = rules::all().filter(|rule| !witnessed.contains(rule.id));
         let lacking = lacking.map(|rule| format!("rule `{}` has no witness", rule.id));
         let is_known = |rule: &str| SCHEMA_DEMANDS.contains(&rule) || rules::find(rule).is_some();
@@ -116,9 +117,9 @@ fn scenarios() -> Result<Vec<Scenario>, Stop> {
 fn one(name: &str, path: Option<&Path>) -> Result<Text, Stop> {
     match path {
         Some(path) => read(path),
-        None => built_in(|known| known == name)
-            .next()
-            .ok_or_else(|| Stop::usage(format!("{BUILT_IN}/{name} is missing: this binary was built without it"))),
+        None => built_in(|known| known == name).next().ok_or_else(|| {
+            Stop::usage(format!("{BUILT_IN}/{name} is missing: this binary was built without it"))
+        }),
     }
 }
 
@@ -136,7 +137,9 @@ fn read(path: &Path) -> Result<Text, Stop> {
 }
 
 fn read_folder(folder: &Path) -> Result<Vec<Text>, Stop> {
-    let failed = |error: std::io::Error| Stop::usage(format!("failed to read {}: {error}", folder.display()));
+    let failed = |error: std::io::Error| {
+        Stop::usage(format!("failed to read {}: {error}", folder.display()))
+    };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         paths.push(entry.map_err(failed)?.path());

@@ -5,6 +5,8 @@
 //! it, once `in_flight_max` of them are waiting.
 
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::Scope;
 
 use classify::Observation;
 use contract::case::Case;
@@ -27,6 +29,26 @@ pub struct Pace {
     /// For each case, from connecting to the last byte of the answer.
     pub deadline_ms: u64,
     pub connections: Connections,
+}
+
+/// Cases made and not yet sent. Mutants come in bursts of some hundred; this many bridge one.
+const CASES_AHEAD_MAX: usize = 512;
+
+/// Makes the cases on a thread of their own, a little ahead of their use, so that making and sending overlap.
+pub fn ahead<'scope, I>(scope: &'scope Scope<'scope, '_>, cases: I) -> impl Iterator<Item = Case> + use<I>
+where
+    I: Iterator<Item = Case> + Send + 'scope,
+{
+    let (sender, receiver) = sync_channel(CASES_AHEAD_MAX);
+    scope.spawn(move || {
+        for case in cases {
+            // Nobody wants the rest: the run was stopped.
+            if sender.send(case).is_err() {
+                break;
+            }
+        }
+    });
+    receiver.into_iter()
 }
 
 /// Sends the cases; does nothing until the stream is polled.

@@ -49,7 +49,7 @@ impl<'c> Generator<'c, '_, '_> {
             self.tool = index;
             let tool = self.plan.tools[index];
             if let Kind::Object(object) = &self.edition.schemas.resolved(tool.schema).kind {
-                self.object(&object.properties);
+                self.inside(tool.schema.index(), |it| it.object(&object.properties));
             }
         }
         self.out.close(b']');
@@ -62,7 +62,7 @@ impl<'c> Generator<'c, '_, '_> {
         self.out.key("role");
         self.out.string(role);
         self.out.key("content");
-        content(self);
+        self.inside(role.len() as u64, content);
         self.out.close(b'}');
         self.depth -= 1;
     }

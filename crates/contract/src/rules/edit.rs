@@ -25,6 +25,11 @@ pub(super) fn small_on(base: &Base<'_>, model: &Model, at: &'static str, members
     breach(base, at, params(base, &model.id, members))
 }
 
+/// A breach whose one message holds these blocks.
+pub(super) fn with_blocks(base: &Base<'_>, at: &'static str, blocks: Value) -> Breach {
+    small(base, at, json!({"messages": [user(blocks)]}))
+}
+
 /// A breach with `unit` put `count` times where the mark stands inside a string of `body`: a body of any size
 /// that is never held.
 pub(super) fn repeat_text(
@@ -106,6 +111,11 @@ pub(super) fn tool(name: &str) -> Value {
     json!({"name": name, "input_schema": {"type": "object", "properties": {}, "additionalProperties": false}})
 }
 
+/// The question that [`tool_use`] looks into.
+pub(super) fn hello() -> Value {
+    user(json!("What is the weather like?"))
+}
+
 pub(super) fn tool_use(id: &str) -> Value {
     json!({"type": "tool_use", "id": id, "name": "get_weather", "input": {}})
 }
@@ -122,6 +132,11 @@ pub(super) fn tool_talk(messages: Value) -> Value {
 /// A document that is always readable.
 pub(super) fn document() -> Value {
     json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Water is wet."}})
+}
+
+/// A document that claims to be a PDF.
+pub(super) fn pdf(data: &str) -> Value {
+    json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": data}})
 }
 
 fn message(role: &str, content: Value) -> Value {

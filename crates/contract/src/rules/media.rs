@@ -1,10 +1,8 @@
-//! Images and documents: size, kind, number, and whether they can be read at all.
+//! Images: size, kind, number, and whether they can be read at all; and data of any medium that is empty.
 //!
 //! Data is base64 and may have megabytes, so nothing is decoded but its head; sizes are arithmetic on lengths.
 //! The price is that damage behind the head goes unnoticed.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
@@ -20,8 +18,6 @@ const SIDE_MAX: usize = 8000;
 const SIDE_MAX_MANY: usize = 2000;
 const MANY_IMAGES: usize = 20;
 
-/// Holds the size of a PNG, GIF or WebP. A multiple of four characters, as base64 wants.
-const HEAD_CHARS: usize = 64;
 /// A JPEG puts its size behind metadata; what is further in than this is not looked for.
 const JPEG_HEAD_CHARS: usize = 256 * 1024;
 
@@ -50,8 +46,12 @@ pub(super) const RULES: &[Rule] = &[
         operations: PARAMS,
         check: check_empty,
         breaches: |base, out| {
-            out.push(with_blocks(base, "messages/content/document", json!([pdf("")])));
-            out.push(with_blocks(base, "messages/content/image", json!([image("image/png", "")])));
+            out.push(edit::with_blocks(base, "messages/content/document", json!([edit::pdf("")])));
+            out.push(edit::with_blocks(
+                base,
+                "messages/content/image",
+                json!([image("image/png", "")]),
+            ));
         },
         answer: Answer::invalid("PATH.image.source.base64.data: image cannot be empty"),
         explanation: "The block promises a file and holds none. \
@@ -72,7 +72,7 @@ pub(super) const RULES: &[Rule] = &[
                 ("messages/content/image/gif", "image/gif"),
                 ("messages/content/image/jpeg", "image/jpeg"),
             ] {
-                out.push(with_blocks(base, at, json!([image(said, PNG)])));
+                out.push(edit::with_blocks(base, at, json!([image(said, PNG)])));
             }
         },
         answer: Answer::invalid(
@@ -98,7 +98,7 @@ pub(super) const RULES: &[Rule] = &[
                 ("messages/content/image/cut", "iVBORw0KGgoAAAANSUhE"),
                 ("messages/content/image/text", "VGhpcyBpcyBubyBpbWFnZSBhdCBhbGwu"),
             ] {
-                out.push(with_blocks(base, at, json!([image("image/png", data)])));
+                out.push(edit::with_blocks(base, at, json!([image("image/png", data)])));
             }
         },
         answer: Answer::invalid("Could not process image"),
@@ -145,66 +145,6 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Documented,
         uncertain: None,
     },
-    Rule {
-        id: "pdf-undecodable",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        check: check_pdf,
-        // "This is no PDF at all."
-        breaches: |base, out| {
-            out.push(with_blocks(
-                base,
-                "messages/content/document",
-                json!([pdf("VGhpcyBpcyBubyBQREYgYXQgYWxsLg==")]),
-            ));
-        },
-        answer: Answer::invalid("Could not process PDF"),
-        explanation: "The data does not start as a PDF does, or is damaged, encrypted or locked by a password.",
-        remedy: "Open the bytes as a PDF before they are sent; unlock protected files.",
-        source: "PDF support page; public reports of live answers",
-        confidence: Confidence::Observed,
-        uncertain: None,
-    },
-    Rule {
-        id: "document-citations-mixed",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        check: check_mixed,
-        breaches: |base, out| {
-            let blocks = json!([cited_document(), edit::document()]);
-            out.push(with_blocks(base, "messages/content/document/citations", blocks));
-        },
-        answer: Answer::invalid("citations must be enabled on all or none of the documents"),
-        explanation: "Citations are switched on for all documents of a request or for none, \
-            since the model either cites its sources or does not.",
-        remedy: "Set `citations.enabled` alike on every document.",
-        source: "citations page",
-        confidence: Confidence::Documented,
-        uncertain: None,
-    },
-    Rule {
-        id: "citations-with-structured-output",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        check: check_cited_format,
-        breaches: |base, out| {
-            let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
-            let format = json!({"type": "json_schema", "schema": schema});
-            let messages = json!([edit::user(json!([cited_document(), edit::text("Sum it up.")]))]);
-            let members = json!({"messages": messages, "output_config": {"format": format}});
-            out.push(edit::small(base, "output_config/format", members));
-        },
-        answer: Answer::invalid("citations cannot be combined with output_config.format"),
-        explanation: "Citations stand between pieces of text, \
-            and an answer held to a schema has no place for them.",
-        remedy: "Drop one of the two; ask for sources as a field of the schema.",
-        source: "citations and structured outputs pages",
-        confidence: Confidence::Documented,
-        uncertain: None,
-    },
 ];
 
 /// One white or black pixel, and rows of 8001 and 2001 of them: valid to the last byte.
@@ -214,25 +154,6 @@ const PNG_8001: &str = "iVBORw0KGgoAAAANSUhEUgAAH0EAAAABAQAAAACU2s6JAAAAEUlEQVR4
 const PNG_2001: &str =
     "iVBORw0KGgoAAAANSUhEUgAAB9EAAAABAQAAAABBRGPuAAAADElEQVR42mNgGLkAAAD8AAEy0wUiAAAAAElFTkSuQmCC";
 
-/// Visits the sources of that kind of block that hold base64, with what they say they are.
-fn each_source<'a>(
-    params: &'a Value,
-    wanted: &str,
-    visit: &mut dyn FnMut(Place<'_>, &'a str, &'a str),
-) {
-    view::each_block(params, &mut |place, block| {
-        let Some(source) = block.get("source").filter(|_| view::kind(block) == wanted) else {
-            return;
-        };
-        let text = |member| source.get(member).and_then(Value::as_str);
-        if let (Some(said), Some(data), "base64") =
-            (text("media_type"), text("data"), view::kind(source))
-        {
-            visit(place, said, data);
-        }
-    });
-}
-
 fn data_path(place: Place<'_>) -> String {
     format!("{}.image.source.base64.data", place.path())
 }
@@ -240,13 +161,6 @@ fn data_path(place: Place<'_>) -> String {
 /// Length of the bytes behind base64.
 fn decoded_length(data: &str) -> usize {
     data.trim_end_matches('=').len() * 3 / 4
-}
-
-/// Decodes as much of the start as `chars` base64 characters hold; `None` if that is not base64.
-fn head<'b>(data: &str, chars: usize, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    let start = data.as_bytes().get(..chars).unwrap_or(data.as_bytes());
-    let length = STANDARD.decode_slice(start, buffer).ok()?;
-    buffer.get(..length)
 }
 
 /// What can be told about an image from its head.
@@ -258,8 +172,10 @@ enum Look {
 }
 
 fn look(data: &str) -> Look {
-    let mut buffer = [0; HEAD_CHARS];
-    let Some(start) = head(data, HEAD_CHARS, &mut buffer) else { return Look::Unreadable };
+    let mut buffer = [0; view::HEAD_CHARS];
+    let Some(start) = view::base64_head(data, view::HEAD_CHARS, &mut buffer) else {
+        return Look::Unreadable;
+    };
     let found = match start {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
         [0xff, 0xd8, 0xff, ..] => return look_into_jpeg(data),
@@ -275,7 +191,9 @@ fn look(data: &str) -> Look {
 
 fn look_into_jpeg(data: &str) -> Look {
     let mut buffer = vec![0; JPEG_HEAD_CHARS.min(data.len())];
-    let Some(start) = head(data, JPEG_HEAD_CHARS, &mut buffer) else { return Look::Unreadable };
+    let Some(start) = view::base64_head(data, JPEG_HEAD_CHARS, &mut buffer) else {
+        return Look::Unreadable;
+    };
     let size = imagesize::blob_size(start).ok();
     if size.is_none() && data.len() <= JPEG_HEAD_CHARS {
         return Look::Unreadable;
@@ -284,7 +202,7 @@ fn look_into_jpeg(data: &str) -> Look {
 }
 
 fn check_bytes(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    each_source(ask.body, "image", &mut |place, _, data| {
+    view::each_source(ask.body, "image", &mut |place, _, data| {
         let length = decoded_length(data);
         if length > IMAGE_BYTES_MAX {
             let message =
@@ -314,12 +232,12 @@ fn break_bytes(base: &Base<'_>, out: &mut Vec<Breach>) {
 }
 
 fn check_empty(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    each_source(ask.body, "image", &mut |place, _, data| {
+    view::each_source(ask.body, "image", &mut |place, _, data| {
         out.extend(
             data.is_empty().then(|| Finding::new(data_path(place), "image cannot be empty")),
         );
     });
-    each_source(ask.body, "document", &mut |place, _, data| {
+    view::each_source(ask.body, "document", &mut |place, _, data| {
         let path = || format!("{}.pdf.source.base64.data", place.path());
         // A plain-text source has no base64 and is not visited.
         out.extend(data.is_empty().then(|| Finding::new(path(), "pdf cannot be empty")));
@@ -327,7 +245,7 @@ fn check_empty(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn check_kind(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    each_source(ask.body, "image", &mut |place, said, data| {
+    view::each_source(ask.body, "image", &mut |place, said, data| {
         if let Look::Image { found, .. } = look(data)
             && found != said
         {
@@ -340,7 +258,7 @@ fn check_kind(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn check_decodable(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    each_source(ask.body, "image", &mut |_, _, data| {
+    view::each_source(ask.body, "image", &mut |_, _, data| {
         if !data.is_empty() && matches!(look(data), Look::Unreadable) {
             out.push(Finding::new("", "Could not process image"));
         }
@@ -355,7 +273,7 @@ fn count_images(params: &Value) -> usize {
 
 fn check_sides(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     let mut many = None;
-    each_source(ask.body, "image", &mut |place, _, data| {
+    view::each_source(ask.body, "image", &mut |place, _, data| {
         let Look::Image { sides: Some((width, height)), .. } = look(data) else { return };
         let side = width.max(height);
         // Counted at the first large image only, since most requests have none.
@@ -375,10 +293,14 @@ fn check_sides(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn break_sides(base: &Base<'_>, out: &mut Vec<Breach>) {
-    out.push(with_blocks(base, "messages/content/image", json!([image("image/png", PNG_8001)])));
+    out.push(edit::with_blocks(
+        base,
+        "messages/content/image",
+        json!([image("image/png", PNG_8001)]),
+    ));
     let mut many = vec![image("image/png", PNG); MANY_IMAGES];
     many.push(image("image/png", PNG_2001));
-    out.push(with_blocks(base, "messages/content/image/many", json!(many)));
+    out.push(edit::with_blocks(base, "messages/content/image/many", json!(many)));
 }
 
 fn check_count(ask: &Ask<'_>, out: &mut Vec<Finding>) {
@@ -400,62 +322,6 @@ fn break_count(base: &Base<'_>, out: &mut Vec<Breach>) {
     out.push(edit::repeat_items(base, "messages/content/image", &body, &item, model.images_max));
 }
 
-fn check_pdf(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    each_source(ask.body, "document", &mut |_, _, data| {
-        let mut buffer = [0; HEAD_CHARS];
-        let is_pdf =
-            head(data, HEAD_CHARS, &mut buffer).is_some_and(|start| start.starts_with(b"%PDF-"));
-        if !data.is_empty() && !is_pdf {
-            out.push(Finding::new("", "Could not process PDF"));
-        }
-    });
-}
-
-/// Whether the block asks for citations.
-fn cites(block: &Value) -> bool {
-    block.get("citations").and_then(|citations| citations.get("enabled"))
-        == Some(&Value::Bool(true))
-}
-
-fn check_mixed(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let (mut with, mut without) = (false, false);
-    view::each_block(ask.body, &mut |_, block| {
-        if view::kind(block) == "document" {
-            *(if cites(block) { &mut with } else { &mut without }) = true;
-        }
-    });
-    if with && without {
-        out.push(Finding::new("", "citations must be enabled on all or none of the documents"));
-    }
-}
-
-fn check_cited_format(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    if view::output_format(ask.body).is_none() {
-        return;
-    }
-    let mut is_cited = false;
-    view::each_block(ask.body, &mut |_, block| {
-        is_cited |= matches!(view::kind(block), "document" | "search_result") && cites(block);
-    });
-    if is_cited {
-        out.push(Finding::new("", "citations cannot be combined with output_config.format"));
-    }
-}
-
 fn image(media_type: &str, data: &str) -> Value {
     json!({"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}})
-}
-
-fn pdf(data: &str) -> Value {
-    json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": data}})
-}
-
-fn cited_document() -> Value {
-    let mut document = edit::document();
-    document["citations"] = json!({"enabled": true});
-    document
-}
-
-fn with_blocks(base: &Base<'_>, at: &'static str, blocks: Value) -> Breach {
-    edit::small(base, at, json!({"messages": [edit::user(blocks)]}))
 }

@@ -1,4 +1,4 @@
-//! Tool calls and their results.
+//! Calls of the client's tools and their results.
 //!
 //! The API merges consecutive messages of one role before it looks, so "the next message" is the next *turn*
 //! here: a run of messages of one role. The price is one more loop; without it, results spread over two user
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, Uncertain, edit, view};
 use crate::models::Confidence;
 use crate::version::{OperationId, Version};
-use view::{Block, Message};
+use view::{Block, id};
 
 const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
 
@@ -59,7 +59,7 @@ pub(super) const RULES: &[Rule] = &[
         check: check_duplicate_result,
         breaches: |base, out| {
             let results = json!([edit::tool_result("toolu_01"), edit::tool_result("toolu_01")]);
-            let messages = json!([hello(), called(&["toolu_01"]), edit::user(results)]);
+            let messages = json!([edit::hello(), called(&["toolu_01"]), edit::user(results)]);
             out.push(edit::small(base, "messages/content/tool_result", edit::tool_talk(messages)));
         },
         answer: Answer::invalid(
@@ -81,7 +81,7 @@ pub(super) const RULES: &[Rule] = &[
         check: check_order,
         breaches: |base, out| {
             let late = json!([edit::text("Here it is."), edit::tool_result("toolu_01")]);
-            let messages = json!([hello(), called(&["toolu_01"]), edit::user(late)]);
+            let messages = json!([edit::hello(), called(&["toolu_01"]), edit::user(late)]);
             out.push(edit::small(base, "messages/content/tool_result", edit::tool_talk(messages)));
         },
         answer: UNANSWERED,
@@ -101,7 +101,7 @@ pub(super) const RULES: &[Rule] = &[
         breaches: |base, out| {
             let results = || edit::user(json!([edit::tool_result("toolu_01")]));
             let messages = json!([
-                hello(),
+                edit::hello(),
                 called(&["toolu_01"]),
                 results(),
                 called(&["toolu_01"]),
@@ -120,54 +120,6 @@ pub(super) const RULES: &[Rule] = &[
             question: "May an id recur in a later turn? One report shows the refusal, another (August 2026, through \
                 a proxy) an answer.",
         }),
-    },
-    Rule {
-        id: "server-tool-use-unanswered",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        check: check_server_use,
-        breaches: |base, out| {
-            let messages = json!([hello(), searching(), edit::user(json!("Go on."))]);
-            let members = json!({"messages": messages, "tools": [web_search()]});
-            out.push(edit::small(base, "messages/content/server_tool_use", members));
-        },
-        answer: Answer::invalid(
-            "`NAME` tool use with id `ID` was found without a corresponding `NAME_tool_result` block",
-        ),
-        explanation: "What a server tool was asked and what it found belong together in the assistant's message. \
-            Only the last message may end in an open call: then the API resumes it.",
-        remedy: "Send the assistant's blocks back complete, or resume the paused turn without a message after it.",
-        source: "public reports of live answers",
-        confidence: Confidence::Observed,
-        uncertain: None,
-    },
-    Rule {
-        id: "server-tool-missing",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        // Only a request that makes the model go on resumes anything.
-        operations: &[OperationId::MessagesCreate],
-        check: check_server_tool,
-        breaches: |base, out| {
-            out.push(edit::small(
-                base,
-                "tools/absent",
-                json!({"messages": [hello(), searching()]}),
-            ));
-            let members =
-                json!({"messages": [hello(), searching()], "tools": [edit::tool("get_weather")]});
-            out.push(edit::small(base, "tools/other", members));
-        },
-        answer: Answer::invalid(
-            "`NAME` tool use with id `ID` was found, but no `NAME` tool was provided",
-        ),
-        explanation: "A turn that paused inside a server tool is resumed by sending it back with the same tools. \
-            Without the tool the API cannot finish the call.",
-        remedy: "Send the same `tools` as in the request that paused.",
-        source: "handling stop reasons page",
-        confidence: Confidence::Documented,
-        uncertain: None,
     },
 ];
 
@@ -226,10 +178,6 @@ fn neighbours(params: &Value) -> impl Iterator<Item = (Option<Turn<'_>>, Option<
     })
 }
 
-fn id<'a>(block: Block<'a>, member: &str) -> &'a str {
-    block.value.get(member).and_then(Value::as_str).unwrap_or_default()
-}
-
 fn results(turn: Option<Turn<'_>>) -> impl Iterator<Item = Block<'_>> + Clone {
     turn.filter(|turn| turn.role() == "user")
         .into_iter()
@@ -284,11 +232,11 @@ fn break_unanswered(base: &Base<'_>, out: &mut Vec<Breach>) {
     for (at, messages) in [
         (
             "messages/content/tool_use",
-            json!([hello(), called(&["toolu_01"]), edit::user(json!("Well?"))]),
+            json!([edit::hello(), called(&["toolu_01"]), edit::user(json!("Well?"))]),
         ),
         (
             "messages/content/tool_use/one-of-two",
-            json!([hello(), called(&["toolu_01", "toolu_02"]), one_of_two]),
+            json!([edit::hello(), called(&["toolu_01", "toolu_02"]), one_of_two]),
         ),
     ] {
         out.push(edit::small(base, at, edit::tool_talk(messages)));
@@ -318,11 +266,11 @@ fn break_unpaired(base: &Base<'_>, out: &mut Vec<Breach>) {
         ("messages/content/tool_result/alone", json!([result()])),
         (
             "messages/content/tool_result/one-too-many",
-            json!([hello(), called(&["toolu_01"]), both]),
+            json!([edit::hello(), called(&["toolu_01"]), both]),
         ),
         (
             "messages/content/tool_result/too-late",
-            json!([hello(), called(&["toolu_01"]), result(), said, result()]),
+            json!([edit::hello(), called(&["toolu_01"]), result(), said, result()]),
         ),
     ] {
         out.push(edit::small(base, at, edit::tool_talk(messages)));
@@ -368,74 +316,6 @@ fn check_duplicate_use(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-fn check_server_use(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let last = view::messages(ask.body).len().saturating_sub(1);
-    // An open call in the last message is resumed.
-    let calls = view::blocks(ask.body)
-        .filter(|block| block.kind == "server_tool_use" && block.message != last);
-    for (name, id) in open_calls(ask.body, calls) {
-        let message = format!(
-            "`{name}` tool use with id `{id}` was found without a corresponding `{}` block",
-            result_kind(name)
-        );
-        out.push(Finding::new("", message));
-    }
-}
-
-/// Names and ids of those calls of server tools that have neither a result nor are still running because they
-/// have called a tool of the client's.
-fn open_calls<'a>(
-    params: &'a Value,
-    calls: impl Iterator<Item = Block<'a>>,
-) -> Vec<(&'a str, &'a str)> {
-    let mut open: Vec<_> = calls.map(|call| (id(call, "name"), id(call, "id"))).collect();
-    if open.is_empty() {
-        return open;
-    }
-    let settled: BTreeSet<_> = view::blocks(params)
-        .filter_map(|block| match block.kind {
-            "tool_use" => block.value.get("caller")?.get("tool_id")?.as_str(),
-            _ => block.value.get("tool_use_id")?.as_str(),
-        })
-        .collect();
-    open.retain(|(_, id)| !settled.contains(id));
-    open
-}
-
-fn result_kind(name: &str) -> String {
-    let family = if name.starts_with("tool_search_tool") { "tool_search" } else { name };
-    format!("{family}_tool_result")
-}
-
-fn check_server_tool(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let last = view::messages(ask.body).next_back().filter(|message| message.role == "assistant");
-    let calls =
-        last.into_iter().flat_map(Message::blocks).filter(|block| block.kind == "server_tool_use");
-    for (name, id) in open_calls(ask.body, calls) {
-        let tool = if name.ends_with("_code_execution") { "code_execution" } else { name };
-        if !view::tools(ask.body).iter().any(|t| view::tool_name(t) == Some(tool)) {
-            let message = format!(
-                "`{name}` tool use with id `{id}` was found, but no `{tool}` tool was provided"
-            );
-            out.push(Finding::new("", message));
-        }
-    }
-}
-
-fn hello() -> Value {
-    edit::user(json!("What is the weather like?"))
-}
-
 fn called(ids: &[&str]) -> Value {
     edit::assistant(ids.iter().map(|id| edit::tool_use(id)).collect())
-}
-
-fn searching() -> Value {
-    edit::assistant(json!([
-        {"type": "server_tool_use", "id": "srvtoolu_01", "name": "web_search", "input": {"query": "weather"}},
-    ]))
-}
-
-fn web_search() -> Value {
-    json!({"type": "web_search_20250305", "name": "web_search"})
 }

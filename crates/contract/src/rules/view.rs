@@ -3,6 +3,8 @@
 //! Everything here reads a body that has passed its schema, yet never assumes it: a missing or odd member is
 //! skipped, because a rule that panics would take the server down with it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// A message with its place.
@@ -65,6 +67,11 @@ pub fn messages(
         role: message.get("role").and_then(Value::as_str).unwrap_or_default(),
         content: message.get("content").unwrap_or(&Value::Null),
     })
+}
+
+/// The id that the block has under that member; empty if there is none.
+pub fn id<'a>(block: Block<'a>, member: &str) -> &'a str {
+    block.value.get(member).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// All top-level content blocks of all messages, in order.
@@ -155,6 +162,34 @@ fn each_below<'a>(
         }
         visit(place, block);
     }
+}
+
+/// Visits the sources of that kind of block that hold base64, with what they say they are.
+pub fn each_source<'a>(
+    params: &'a Value,
+    wanted: &str,
+    visit: &mut dyn FnMut(Place<'_>, &'a str, &'a str),
+) {
+    each_block(params, &mut |place, block| {
+        let Some(source) = block.get("source").filter(|_| kind(block) == wanted) else {
+            return;
+        };
+        let text = |member| source.get(member).and_then(Value::as_str);
+        if let (Some(said), Some(data), "base64") = (text("media_type"), text("data"), kind(source))
+        {
+            visit(place, said, data);
+        }
+    });
+}
+
+/// Holds the size of a PNG, GIF or WebP, and the mark of a PDF. A multiple of four characters, as base64 wants.
+pub const HEAD_CHARS: usize = 64;
+
+/// Decodes as much of the start as `chars` base64 characters hold; `None` if that is not base64.
+pub fn base64_head<'b>(data: &str, chars: usize, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let start = data.as_bytes().get(..chars).unwrap_or(data.as_bytes());
+    let length = STANDARD.decode_slice(start, buffer).ok()?;
+    buffer.get(..length)
 }
 
 /// Whether the member is there and not `null`.

@@ -14,13 +14,24 @@ const ANNOTATIONS_MAX: usize = 10;
 
 /// Workflow commands, the worst first.
 pub fn annotations(summary: &Summary<'_>) -> String {
-    let groups = summary.groups.ranked().into_iter().filter(|group| group.verdict == Verdict::Drift).map(|group| {
-        let what = format!("{} cases: {}; {}", group.cases, group.example.trace, command(&group.ids[0]));
-        (format!("{} {}", group.kind, group.code), what)
-    });
+    let groups =
+        summary.groups.ranked().into_iter().filter(|group| group.verdict == Verdict::Drift).map(
+            |group| {
+                let what = format!(
+                    "{} cases: {}; {}",
+                    group.cases,
+                    group.example.trace,
+                    command(&group.example.id)
+                );
+                (format!("{} {}", group.kind, group.code), what)
+            },
+        );
     let asides = summary.asides.iter().map(|aside| (aside.code.to_owned(), aside.what.clone()));
     let pending = summary.comparison.pending.iter().map(|pending| {
-        ("ledger pending".to_owned(), format!("{} differs: {}", pending.name, pending.changes.join(" ⏎ ")))
+        (
+            "ledger pending".to_owned(),
+            format!("{} differs: {}", pending.name, pending.changes.join(" ⏎ ")),
+        )
     });
     let mut text = String::new();
     for (title, what) in groups.chain(asides).chain(pending).take(ANNOTATIONS_MAX) {
@@ -32,7 +43,8 @@ pub fn annotations(summary: &Summary<'_>) -> String {
 /// Markdown for `$GITHUB_STEP_SUMMARY`.
 pub fn page(summary: &Summary<'_>) -> String {
     let Summary { head, run, .. } = summary;
-    let [agree, drift, excused, inconclusive] = Verdict::ALL.map(|verdict| thousands(run.count(verdict)));
+    let [agree, drift, excused, inconclusive] =
+        Verdict::ALL.map(|verdict| thousands(run.count(verdict)));
     let mut text = format!(
         "### Probity: contract of {}\n\n| cases | agree | drift | excused | inconclusive |\n|--:|--:|--:|--:|--:|\n| {} | {agree} | {drift} | {excused} | {inconclusive} |\n\n",
         head.as_of,
@@ -40,23 +52,36 @@ pub fn page(summary: &Summary<'_>) -> String {
     );
     let groups: Vec<_> = summary.groups.ranked();
     if !groups.is_empty() {
-        text.push_str("| rule | finding | cases | expected | got | replay |\n|---|---|--:|---|---|---|\n");
+        text.push_str(
+            "| rule | finding | cases | expected | got | replay |\n|---|---|--:|---|---|---|\n",
+        );
     }
     for group in groups {
         let example = &group.example;
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | `{}` |",
-            group.kind, group.code, group.cases, example.expected, example.got, command(&group.ids[0])
+            group.kind,
+            group.code,
+            group.cases,
+            example.expected,
+            example.got,
+            command(&group.example.id)
         );
     }
     for aside in summary.asides {
         let _ = writeln!(text, "- **{}** {}", aside.code, aside.what);
     }
     for pending in &summary.comparison.pending {
-        let _ = writeln!(text, "\n<details><summary>{} differs</summary>\n\n```diff\n{}\n```\n</details>", pending.name, pending.changes.join("\n"));
+        let _ = writeln!(
+            text,
+            "\n<details><summary>{} differs</summary>\n\n```diff\n{}\n```\n</details>",
+            pending.name,
+            pending.changes.join("\n")
+        );
     }
-    let verdict = decide(summary.reasons).map_or_else(|| "clean".to_owned(), |stop| stop.reason.clone());
+    let verdict =
+        decide(summary.reasons).map_or_else(|| "clean".to_owned(), |stop| stop.reason.clone());
     let _ = writeln!(text, "\n{verdict} (seed {}, target {})", head.seed, head.target);
     text
 }

@@ -66,7 +66,12 @@ impl Writer {
         Ok(Self { out, shape, key, written: 0 })
     }
 
-    pub fn row(&mut self, case: Option<&Case>, record: &Record, base_url: Option<&str>) -> io::Result<()> {
+    pub fn row(
+        &mut self,
+        case: Option<&Case>,
+        record: &Record,
+        base_url: Option<&str>,
+    ) -> io::Result<()> {
         let text = serde_json::to_string(&row(case, record, base_url))?;
         let text = self.key.scrub(&text);
         if self.shape == Shape::Object {
@@ -122,7 +127,8 @@ fn row<'a>(case: Option<&Case>, record: &'a Record, base_url: Option<&str>) -> R
 
 fn totals(summary: &Summary<'_>) -> serde_json::Value {
     let Summary { head, run, comparison, .. } = summary;
-    let of_origin = |origin: &str| run.board.records.iter().filter(|record| record.origin == origin).count();
+    let of_origin =
+        |origin: &str| run.board.records.iter().filter(|record| record.origin == origin).count();
     let exit = decide(summary.reasons);
     let mut totals = json!({
         "probity": env!("CARGO_PKG_VERSION"),
@@ -160,7 +166,10 @@ fn totals(summary: &Summary<'_>) -> serde_json::Value {
         "exit": { "code": exit.map_or(Exit::Clean, |stop| stop.exit).code(), "reason": exit.map(|stop| &stop.reason) },
     });
     if let (Some(elapsed), Some(totals)) = (summary.elapsed, totals.as_object_mut()) {
-        totals.insert("elapsed_ms".to_owned(), u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).into());
+        totals.insert(
+            "elapsed_ms".to_owned(),
+            u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).into(),
+        );
     }
     totals
 }

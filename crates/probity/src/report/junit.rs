@@ -8,6 +8,7 @@ use contract::version::{OperationId, Version};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::Summary;
+use crate::curl::Curl;
 use crate::findings::{expected, got, kind};
 use crate::replay::command;
 
@@ -16,9 +17,9 @@ const CASES_MAX: usize = 20;
 
 /// Writes the report.
 pub fn write(summary: &Summary<'_>, out: impl Write) -> Result<(), quick_junit::SerializeError> {
-    let mut report = quick_junit::Report::unnamed();
-    report.name = "probity contract".into();
-    let mut suites: BTreeMap<(OperationId, Version), BTreeMap<String, Vec<&Record>>> = BTreeMap::new();
+    let mut report = quick_junit::Report::new("probity contract");
+    let mut suites: BTreeMap<(OperationId, Version), BTreeMap<String, Vec<&Record>>> =
+        BTreeMap::new();
     for record in summary.run.records() {
         let rules = suites.entry((record.operation, record.version)).or_default();
         let kind = if record.origin == "scripted" { "scripted".to_owned() } else { kind(record) };
@@ -29,8 +30,10 @@ pub fn write(summary: &Summary<'_>, out: impl Write) -> Result<(), quick_junit::
         for (kind, records) in rules {
             let mut case = TestCase::new(kind, status(records));
             case.set_classname(format!("{operation}.{version}"));
-            if let Some(first) = wrong(records).next() {
-                case.set_system_out(format!("{}\n", command(&first.id.0)));
+            let groups = summary.groups.ranked();
+            if let Some(group) = groups.iter().find(|group| group.kind == *kind) {
+                let curl = group.example.curl.as_ref().map(Curl::line).unwrap_or_default();
+                case.set_system_out(format!("{}\n{curl}\n", command(&group.example.id)));
             }
             suite.add_test_case(case);
         }
@@ -62,12 +65,16 @@ fn status(records: &[&Record]) -> TestCaseStatus {
         return if is_looked_at { TestCaseStatus::success() } else { TestCaseStatus::skipped() };
     }
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    let describe = |record: &Record| format!("{}: expected {}, got {}", record.id, expected(record), got(record));
+    let describe = |record: &Record| {
+        format!("{}: expected {}, got {}", record.id, expected(record), got(record))
+    };
     let mut lines: Vec<_> = wrong(records).take(CASES_MAX).map(describe).collect();
     if n_wrong > CASES_MAX {
         lines.push(format!("and {} more", n_wrong - CASES_MAX));
     }
-    let code = wrong(records).find_map(|record| record.findings.first()).map_or("drift", |finding| finding.rule);
+    let code = wrong(records)
+        .find_map(|record| record.findings.first())
+        .map_or("drift", |finding| finding.rule);
     status.set_type(code).set_message(format!("{n_wrong} of {} cases drift", records.len()));
     status.set_description(lines.join("\n"));
     status

@@ -1,0 +1,284 @@
+//! The `contract` verb: runs, tells, compares, and decides how it ends.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use wire::journal::Journal;
+use wire::target::Key;
+
+use crate::cli::{ContractArgs, Format, Report, ReportKind};
+use crate::config::Config;
+use crate::console::{self, Paint, complain, count, say};
+use crate::curl;
+use crate::exit::{Exit, Stop, decide};
+use crate::ledger::{self, Comparison, Folders, Ledger, Mode};
+use crate::outcome::{asides, empty_shard, reasons};
+use crate::report::human::Page;
+use crate::report::{Head, Summary, github, human, json, junit};
+use crate::reporter::{Reporter, create, failed};
+use crate::run::{End, Order, Run, Unwatched, Watch, run};
+use crate::selection::Selection;
+use crate::settings::{self, Settings};
+use crate::specs::{Overrides, Specs};
+
+/// The folder of the ledgers, if there is one of that name.
+const SNAPSHOTS: &str = "snapshots";
+
+/// Bodies that go to files beside a finding; the rest is one command away.
+const BODY_FILES_MAX: usize = 25;
+
+/// The ledgers of a usual run, by name: nothing is printed, no file is written.
+pub fn run_for_ledgers() -> Result<Vec<(String, String)>, Stop> {
+    let mut specs = Specs::load(&Overrides::default())?;
+    let mut exceptions = std::mem::take(&mut specs.exceptions);
+    let selection = Selection::default();
+    let order = Order {
+        specs: &specs,
+        seed: settings::SEED,
+        heavy: false,
+        cases_max: None,
+        time_max: None,
+        selection: &selection,
+        target: None,
+        chaos: false,
+    };
+    let run = settings::runtime()?.block_on(run(&order, &mut exceptions, &mut Unwatched))?;
+    let ledgers = ledger::ledgers(&specs.contract, &run);
+    Ok(ledgers.into_iter().map(|Ledger { name, text, .. }| (name, text)).collect())
+}
+
+/// The verb.
+pub fn contract(args: &ContractArgs) -> Result<Exit, Stop> {
+    let started = Instant::now();
+    let config = Config::load(args.common.config.as_deref())?;
+    let settings = Settings::contract(args, &config)?;
+    if settings.accept && console::is_ci() {
+        return Err(Stop::usage("--accept in a CI job would accept what nobody has looked at"));
+    }
+    let mut specs = Specs::load(&settings.overrides)?;
+    let runtime = settings::runtime()?;
+    let target = runtime.block_on(settings.target())?;
+    let mut exceptions = std::mem::take(&mut specs.exceptions);
+    let order = Order {
+        specs: &specs,
+        seed: settings.seed,
+        heavy: settings.heavy,
+        cases_max: settings.cases_max,
+        time_max: settings.time_max,
+        selection: &settings.selection,
+        chaos: settings.chaos && target.is_none() && settings.selection.is_everything(),
+        target,
+    };
+    order.check_globs()?;
+    let head = head(&settings, &order);
+    let page = Page { width: console::width(), paint: Paint::decide(settings.color) };
+    if settings.dry_run {
+        return Ok(dry_run(page, &settings, &head, &order));
+    }
+    let mut reporter = Reporter::begin(page, &settings, &order)?;
+    if reporter.is_talking {
+        say(&human::head(page, &head));
+    }
+    let what = format!(
+        "{} rules, {} witnesses, {} scripted answers, {} scenarios",
+        head.rules,
+        specs.witnesses.len(),
+        specs.scripts.len(),
+        specs.scenarios.len()
+    );
+    reporter.passed("load", &what, started.elapsed());
+    let run = runtime.block_on(run(&order, &mut exceptions, &mut reporter));
+    reporter.bar.finish_and_clear();
+    let run = run?;
+    let (comparison, not_compared) = compare(&settings, &order, &run, &mut reporter)?;
+    let asides = asides(&specs, &run, &comparison, order.stale_exceptions(&run, &exceptions));
+    let mut reasons = reasons(&settings, &run, &reporter.groups, &comparison, &asides);
+    let Reporter { groups, key, writers, journal, trouble, .. } = reporter;
+    reasons.extend(trouble);
+    let summary = Summary {
+        head: &head,
+        run: &run,
+        groups: &groups,
+        comparison: &comparison,
+        not_compared,
+        empty_shard: empty_shard(&settings, &run),
+        asides: &asides,
+        reasons: &reasons,
+        elapsed: settings.timings.then(|| started.elapsed()),
+        verbose: settings.verbose,
+    };
+    write_bodies(&summary);
+    write_reports(&settings, &key, &summary)?;
+    finish(writers, journal, &summary)?;
+    let has_github = std::env::var_os("GITHUB_ACTIONS").is_some();
+    if has_github {
+        tell_github(&settings, &key, &summary);
+    }
+    let text = human::end(page, &summary, settings.quiet);
+    match settings.format {
+        Format::Human => say(&key.scrub(&text)),
+        Format::Json | Format::Ndjson => {
+            if let Some(stop) = decide(&reasons) {
+                complain(&key.scrub(&format!("exit {}: {stop}\n", stop.exit.code())));
+            }
+        }
+    }
+    Ok(decide(&reasons).map_or(Exit::Clean, |stop| stop.exit))
+}
+
+fn head(settings: &Settings, order: &Order<'_>) -> Head {
+    let target = order
+        .target
+        .as_ref()
+        .map_or_else(|| "embedded mock".to_owned(), |target| target.base_url().to_owned());
+    let mut plan = if settings.selection.has_globs() {
+        settings.globs.join(", ")
+    } else {
+        "the whole corpus".to_owned()
+    };
+    if let Some(shard) = settings.selection.shard() {
+        plan += &format!(", shard {}/{}", shard.index, shard.count);
+    }
+    if let Some(cases) = settings.cases_max {
+        plan += &format!(", at most {}", count(cases, "case"));
+    }
+    if let Some(time) = settings.time_max {
+        plan += &format!(", at most {} s", time.as_secs_f64());
+    }
+    if settings.heavy {
+        plan += ", heavy bodies too";
+    }
+    Head::new(order.specs, settings.seed, target, plan)
+}
+
+/// Counts what a run would send.
+fn dry_run(page: Page, settings: &Settings, head: &Head, order: &Order<'_>) -> Exit {
+    let mut counts = BTreeMap::new();
+    let mut total = 0;
+    for case in order.cases(|_| {}) {
+        *counts.entry((case.operation, case.version, case.origin.name())).or_insert(0) += 1;
+        total += 1;
+    }
+    match settings.format {
+        Format::Human => {
+            let mut text = human::head(page, head);
+            for ((operation, version, kind), cases) in &counts {
+                text += &format!(
+                    "{operation:24}{version:12}{kind:10}{:>8}\n",
+                    console::thousands(*cases)
+                );
+            }
+            say(&format!(
+                "{text}\ndry run: {} would be tried, nothing was sent\n",
+                count(total, "case")
+            ));
+        }
+        Format::Json | Format::Ndjson => {
+            let rows: Vec<_> = counts
+                .iter()
+                .map(|((operation, version, kind), cases)| {
+                    serde_json::json!({"operation": operation.name(), "api_version": version.name(), "origin": kind, "cases": cases})
+                })
+                .collect();
+            say(&format!(
+                "{}\n",
+                serde_json::json!({"dry_run": true, "seed": head.seed, "cases": total, "plan": rows})
+            ));
+        }
+    }
+    Exit::Clean
+}
+
+fn compare(
+    settings: &Settings,
+    order: &Order<'_>,
+    run: &Run,
+    reporter: &mut Reporter,
+) -> Result<(Comparison, Option<&'static str>), Stop> {
+    let started = Instant::now();
+    let folder = settings
+        .snapshots
+        .clone()
+        .or_else(|| Path::new(SNAPSHOTS).is_dir().then(|| PathBuf::from(SNAPSHOTS)));
+    let why_not = match &folder {
+        None => Some("there is no folder `snapshots` here, and --snapshots names none"),
+        Some(_) if run.end != End::Complete => Some("the run did not reach its end"),
+        Some(_) => order.not_comparable(settings::SEED),
+    };
+    let (Some(folder), None) = (folder, why_not) else {
+        return Ok((Comparison::default(), why_not));
+    };
+    let mode = match settings.accept {
+        true => Mode::Accept,
+        false if console::is_ci() => Mode::Check,
+        false => Mode::Propose,
+    };
+    let folders = Folders { snapshots: &folder, cases: Path::new(ledger::CASES) };
+    let comparison = ledger::compare(folders, &ledger::ledgers(&order.specs.contract, run), mode)?;
+    let mut what = format!("{} match", comparison.matching);
+    if !comparison.accepted.is_empty() {
+        what += &format!(", {} accepted", comparison.accepted.len());
+    }
+    if !comparison.pending.is_empty() {
+        what += &format!(", {} pending", comparison.pending.len());
+    }
+    reporter.passed("ledgers", &what, started.elapsed());
+    Ok((comparison, None))
+}
+
+fn write_reports(settings: &Settings, key: &Key, summary: &Summary<'_>) -> Result<(), Stop> {
+    for Report { kind, path } in &settings.reports {
+        if *kind == ReportKind::Junit {
+            let mut text = Vec::new();
+            junit::write(summary, &mut text)
+                .map_err(|error| Stop::new(Exit::Internal, format!("JUnit: {error}")))?;
+            create(path)?
+                .write_all(&key.scrub_bytes(&text))
+                .map_err(|error| failed(path, &error))?;
+        }
+    }
+    Ok(())
+}
+
+fn finish(
+    writers: Vec<json::Writer>,
+    journal: Option<Journal<BufWriter<File>>>,
+    summary: &Summary<'_>,
+) -> Result<(), Stop> {
+    let closed = writers.into_iter().try_for_each(|writer| match writer.finish(summary) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    });
+    let journal = journal.map_or(Ok(()), |journal| journal.finish().map(drop));
+    closed
+        .and(journal)
+        .map_err(|error| Stop::new(Exit::Internal, format!("failed to write a report: {error}")))
+}
+
+/// The bodies that curl lines of the summary read. Best effort: the replay command makes them as well.
+fn write_bodies(summary: &Summary<'_>) {
+    for group in summary.groups.ranked().into_iter().take(BODY_FILES_MAX) {
+        let file = group.example.curl.as_ref().and_then(|curl| curl.body_file.as_ref());
+        if let (Some(file), Some(body)) = (file, &group.example.body) {
+            let made = std::fs::create_dir_all(curl::BODIES);
+            let _best_effort = made.and_then(|()| std::fs::write(file, body));
+        }
+    }
+}
+
+fn tell_github(settings: &Settings, key: &Key, summary: &Summary<'_>) {
+    let annotations = github::annotations(summary);
+    let annotations = key.scrub(&annotations);
+    match settings.format {
+        Format::Human => say(&annotations),
+        Format::Json | Format::Ndjson => complain(&annotations),
+    }
+    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
+        let page = github::page(summary);
+        let file = File::options().append(true).create(true).open(path);
+        let _best_effort = file.and_then(|mut file| file.write_all(key.scrub(&page).as_bytes()));
+    }
+}

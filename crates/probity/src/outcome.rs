@@ -1,0 +1,132 @@
+//! How a run ends: what is wrong beside its cases, and the reasons for its exit code.
+
+use chaos::oracle;
+use contract::judge::Verdict;
+
+use crate::console::count;
+use crate::exit::{Exit, Stop};
+use crate::findings::Groups;
+use crate::ledger::Comparison;
+use crate::report::Aside;
+use crate::run::{End, Run};
+use crate::selection::Shard;
+use crate::settings::Settings;
+use crate::specs::Specs;
+
+/// What is wrong beside the cases.
+pub(crate) fn asides(
+    specs: &Specs,
+    run: &Run,
+    comparison: &Comparison,
+    stale: Vec<String>,
+) -> Vec<Aside> {
+    let mut asides: Vec<_> =
+        specs.gaps().into_iter().map(|what| Aside { code: "rule-unwitnessed", what }).collect();
+    let stale = stale
+        .into_iter()
+        .map(|case| format!("the exception for `{case}` excused nothing: remove it"));
+    asides.extend(stale.map(|what| Aside { code: "exception-stale", what }));
+    let long = comparison
+        .too_long
+        .iter()
+        .map(|(name, lines)| format!("{name} has {lines} lines: nobody reviews that"));
+    asides.extend(long.map(|what| Aside { code: "ledger-too-long", what }));
+    if let Some(smoke) = &run.smoke {
+        let wrong =
+            |verdict| matches!(verdict, oracle::Verdict::Fail | oracle::Verdict::HarnessError);
+        for report in smoke.reports.iter().filter(|report| wrong(report.verdict)) {
+            let finding = report.findings.first().map(|finding| finding.detail.clone());
+            let why = finding.or_else(|| report.reason.clone()).unwrap_or_default();
+            let what = format!(
+                "{} on {}: {}: {why}",
+                report.scenario,
+                report.surface.name(),
+                report.verdict.name()
+            );
+            asides.push(Aside { code: "chaos", what });
+        }
+        asides.extend(
+            smoke
+                .missing
+                .iter()
+                .map(|id| Aside { code: "chaos", what: format!("there is no scenario `{id}`") }),
+        );
+    }
+    asides
+}
+
+/// Why the run does not end clean.
+pub(crate) fn reasons(
+    settings: &Settings,
+    run: &Run,
+    groups: &Groups,
+    comparison: &Comparison,
+    asides: &[Aside],
+) -> Vec<Stop> {
+    let mut reasons = Vec::new();
+    let judged = run.board.records.len();
+    match run.end {
+        End::Complete => {}
+        End::Interrupted => reasons.push(Stop::new(
+            Exit::Interrupted,
+            format!("interrupted after {}", count(judged, "case")),
+        )),
+        End::TimeUp => {
+            reasons.push(Stop::new(
+                Exit::Exhausted,
+                format!(
+                    "the time was up after {}, before the plan was done",
+                    count(judged, "case")
+                ),
+            ));
+        }
+    }
+    if run.smoke.as_ref().is_some_and(|smoke| !smoke.canary_fails) {
+        reasons.push(Stop::new(
+            Exit::Internal,
+            "the canary among the scenarios must fail and did not: no trial can be trusted",
+        ));
+    }
+    let unclear = run.count(Verdict::Inconclusive);
+    if judged == 0 && empty_shard(settings, run).is_none() {
+        let skipped: usize = run.skipped.values().sum();
+        let why = if skipped > 0 {
+            format!("{} skipped, none judged", count(skipped, "case"))
+        } else {
+            "no case was judged".to_owned()
+        };
+        reasons.push(Stop::new(Exit::NotChecked, why));
+    } else if unclear * 2 > run.records().count() {
+        reasons.push(Stop::new(
+            Exit::NotChecked,
+            format!("{} say nothing: more than half", count(unclear, "case")),
+        ));
+    }
+    let drift = run.count(Verdict::Drift);
+    if drift > 0 || !asides.is_empty() {
+        let kinds = groups.ranked().iter().filter(|group| group.verdict == Verdict::Drift).count();
+        let mut parts = Vec::new();
+        if drift > 0 {
+            parts.push(format!("{} drift, in {}", count(drift, "case"), count(kinds, "kind")));
+        }
+        if !asides.is_empty() {
+            parts.push(count(asides.len(), "finding") + " about the harness");
+        }
+        reasons.push(Stop::new(Exit::Findings, parts.join("; ")));
+    }
+    if !comparison.pending.is_empty() {
+        let ledgers = count(comparison.pending.len(), "ledger");
+        reasons.push(Stop::new(
+            Exit::Pending,
+            format!("{ledgers} pending review: `cargo insta review`, or --accept"),
+        ));
+    }
+    reasons
+}
+
+/// The shard, if no case fell into it: that is chance and no fault.
+pub(crate) fn empty_shard(settings: &Settings, run: &Run) -> Option<Shard> {
+    let is_empty =
+        run.board.records.is_empty() && run.skipped.is_empty() && run.end == End::Complete;
+    settings.selection.shard().filter(|_| is_empty)
+}

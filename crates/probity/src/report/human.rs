@@ -1,0 +1,344 @@
+//! The report that people read: what was run, what is wrong, how to see it again, and how it ends.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use chaos::oracle;
+use contract::judge::{Blame, Verdict};
+use contract::version::{OperationId, Version};
+
+use super::{Head, Summary};
+use crate::console::{Paint, count, fold, thousands};
+use crate::curl::quote;
+use crate::exit::{Exit, decide};
+use crate::findings::Group;
+use crate::ledger::Pending;
+use crate::replay::command;
+
+/// Blocks shown; past these a person reads the JSON report.
+const GROUPS_MAX: usize = 25;
+/// Characters of the spec's hash that are enough to tell two apart.
+const HASH_CHARS: usize = 12;
+/// Of a ledger's line, shown.
+const LINE_CHARS_MAX: usize = 180;
+/// Different answers named for one kind of finding.
+const ANSWERS_MAX: usize = 3;
+
+/// Width and colour.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    pub width: usize,
+    pub paint: Paint,
+}
+
+/// What is known before anything is sent.
+pub fn head(page: Page, head: &Head) -> String {
+    let Page { paint, .. } = page;
+    let version = concat!("probity ", env!("CARGO_PKG_VERSION"));
+    let hash = &head.spec_sha256[..HASH_CHARS.min(head.spec_sha256.len())];
+    let sizes =
+        format!("{} operations, {} schemas, {} rules", head.operations, head.schemas, head.rules);
+    format!(
+        "{}  contract of {}  {}\n{}  {hash}  {}\n{}  {}\n{}  {}  seed {}\n\n",
+        paint.bold(version),
+        head.as_of,
+        paint.dim(head.api_versions.join(" and ")),
+        paint.dim("spec   "),
+        paint.dim(sizes),
+        paint.dim("target "),
+        head.target,
+        paint.dim("plan   "),
+        head.plan,
+        head.seed,
+    )
+}
+
+/// One phase that is over.
+pub fn phase(page: Page, name: &str, what: &str, elapsed: Option<Duration>) -> String {
+    let Page { width, paint } = page;
+    let time = elapsed.map_or_else(String::new, seconds);
+    let room = width.saturating_sub(2 + 10 + time.len() + 1);
+    format!("  {}{what:room$} {}\n", paint.bold(format_args!("{name:10}")), paint.dim(time))
+}
+
+/// Everything that is told at the end; nothing of it is needed to understand a clean run.
+pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
+    let mut text = String::new();
+    let groups = summary.groups.ranked();
+    for group in groups.iter().take(GROUPS_MAX) {
+        text += &block(page, group, summary.verbose);
+    }
+    if groups.len() > GROUPS_MAX {
+        let _ = writeln!(
+            text,
+            "\nand {} more kinds of finding: --report json=FILE has all",
+            groups.len() - GROUPS_MAX
+        );
+    }
+    text += &asides(page, summary);
+    if summary.comparison.pending.iter().any(|pending| pending.is_new) {
+        text.push('\n');
+    }
+    for pending in &summary.comparison.pending {
+        text += &ledger(page, pending);
+    }
+    if !quiet {
+        text += &table(page, summary);
+        text += &notes(page, summary);
+    }
+    text.push('\n');
+    text += &last_line(page, summary);
+    if quiet { text.trim_start().to_owned() } else { text }
+}
+
+fn block(page: Page, group: &Group, verbose: bool) -> String {
+    let Page { width, paint } = page;
+    let Group { kind, code, cases, example, .. } = group;
+    let title = match group.verdict {
+        Verdict::Inconclusive => paint.yellow(format_args!("inconclusive[{code}]")),
+        _ => paint.red(format_args!("drift[{code}]")),
+    };
+    let mut text = format!("\n{title} {} · {}\n", paint.bold(kind), count(*cases, "case"));
+    if let Some(explanation) = group.explanation() {
+        let _ = writeln!(text, "{}", fold(explanation, width, "  "));
+    }
+    let mut field = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {} {value}", paint.dim(format_args!("{name:9}")));
+    };
+    field("expected", &example.expected);
+    field("got", &answers(group));
+    if *code != "answer-class" && *code != "scripted-class" {
+        field("because", &example.trace);
+    }
+    if !example.pointer.is_empty() {
+        field("at", &format!("{} of the answer", example.pointer));
+    }
+    if group.blame == Blame::Harness {
+        field("blame", "the harness, not the target");
+    }
+    if let Some(question) = example.question {
+        field("open", question);
+    }
+    field("case", &example.id);
+    for id in group.ids.iter().filter(|id| verbose && **id != example.id) {
+        field("", id);
+    }
+    if let Some(curl) = &example.curl {
+        let lines = curl.lines("            ");
+        let replay = command(&example.id);
+        if let Some(file) = &curl.body_file {
+            field("reproduce", &format!("{replay} --body {}", quote(file)));
+        } else {
+            field("reproduce", &replay);
+        }
+        field("", &lines);
+    }
+    text
+}
+
+/// The answer, or the most frequent ones.
+fn answers(group: &Group) -> String {
+    if group.answers.len() == 1 {
+        return group.example.got.clone();
+    }
+    let mut ranked: Vec<_> = group.answers.iter().collect();
+    ranked.sort_by_key(|(_, cases)| std::cmp::Reverse(**cases));
+    let named = ranked
+        .iter()
+        .take(ANSWERS_MAX)
+        .map(|(answer, cases)| format!("{answer} ({})", thousands(**cases)));
+    let more = if ranked.len() > ANSWERS_MAX { ", …" } else { "" };
+    named.collect::<Vec<_>>().join(", ") + more
+}
+
+fn asides(page: Page, summary: &Summary<'_>) -> String {
+    let Page { width, paint } = page;
+    let mut by_code: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for aside in summary.asides {
+        by_code.entry(aside.code).or_default().push(&aside.what);
+    }
+    let mut text = String::new();
+    for (code, whats) in by_code {
+        let _ = writeln!(
+            text,
+            "\n{} {}",
+            paint.red(format_args!("harness[{code}]")),
+            count(whats.len(), "finding")
+        );
+        for what in whats {
+            let _ = writeln!(text, "{}", fold(what, width, "  "));
+        }
+    }
+    text
+}
+
+fn ledger(page: Page, pending: &Pending) -> String {
+    let Page { paint, .. } = page;
+    let title = format!("{} {}", paint.yellow("ledger"), paint.bold(&pending.name));
+    if pending.is_new {
+        return format!(
+            "{title} is new: {}\n",
+            count(pending.changes.len() + pending.changes_left_out, "line")
+        );
+    }
+    let mut text = format!("\n{title} differs\n");
+    for line in &pending.changes {
+        let line = &cut(line);
+        let line = if line.starts_with('-') { paint.red(line) } else { paint.green(line) };
+        let _ = writeln!(text, "  {line}");
+    }
+    if pending.changes_left_out > 0 {
+        let _ = writeln!(text, "  and {} more lines", pending.changes_left_out);
+    }
+    if pending.changes.is_empty() {
+        let _ = writeln!(text, "  only the alignment of its columns");
+    }
+    for case in &pending.moved {
+        let _ = writeln!(text, "    {case}");
+    }
+    if pending.moved_left_out > 0 {
+        let list = pending
+            .list
+            .as_ref()
+            .map(|list| format!(", all now in {}", list.display()))
+            .unwrap_or_default();
+        let _ = writeln!(text, "    and {} more cases{list}", pending.moved_left_out);
+    }
+    text
+}
+
+/// A long line lists many places; its beginning tells which it is.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(LINE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_owned(),
+    }
+}
+
+fn table(page: Page, summary: &Summary<'_>) -> String {
+    let Page { width, paint } = page;
+    let mut rows: BTreeMap<(OperationId, Version), [usize; 4]> = BTreeMap::new();
+    for record in &summary.run.board.records {
+        rows.entry((record.operation, record.version)).or_default()[record.verdict as usize] += 1;
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let name = if width < 100 { 22 } else { 32 };
+    let columns = ["cases", "agree", "drift", "excused", "unclear"];
+    let heads: String = columns.iter().map(|column| format!("{column:>9}")).collect();
+    let mut text =
+        format!("\n{}\n", paint.dim(format_args!("{:name$}{:11}{heads}", "operation", "version")));
+    let mut sums = [0; 4];
+    let line = |operation: &str, version: &str, counts: [usize; 4]| {
+        let [agree, drift, excused, unclear] = counts;
+        let cell = |count: usize| {
+            format!("{:>9}", if count == 0 { "·".to_owned() } else { thousands(count) })
+        };
+        let total = cell(counts.iter().sum());
+        let drift = if drift > 0 { paint.red(cell(drift)) } else { cell(drift) };
+        let unclear = if unclear > 0 { paint.yellow(cell(unclear)) } else { cell(unclear) };
+        format!(
+            "{operation:name$}{version:11}{total}{}{drift}{}{unclear}\n",
+            cell(agree),
+            cell(excused)
+        )
+    };
+    for ((operation, version), counts) in &rows {
+        text += &line(operation.name(), version.name(), *counts);
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+    text + &line("all", "", sums)
+}
+
+fn notes(page: Page, summary: &Summary<'_>) -> String {
+    let Page { width, paint } = page;
+    let mut notes = Vec::new();
+    for (reason, cases) in &summary.run.skipped {
+        notes.push(format!("skipped {}: {reason}", count(*cases, "case")));
+    }
+    if let Some(shard) = summary.empty_shard {
+        notes.push(format!(
+            "the shard is empty: no case falls into {}/{}",
+            shard.index, shard.count
+        ));
+    }
+    if let Some(reason) = summary.not_compared {
+        notes.push(format!("ledgers not compared: {reason}"));
+    }
+    if let Some(smoke) = &summary.run.smoke {
+        for report in &smoke.reports {
+            let reason = report.reason.as_deref().unwrap_or_default();
+            if report.verdict != oracle::Verdict::Pass {
+                notes.push(format!(
+                    "chaos {} {}: {} {reason}",
+                    report.scenario,
+                    report.surface.name(),
+                    report.verdict.name()
+                ));
+            }
+        }
+    }
+    if summary.verbose {
+        let mut questions: BTreeMap<&str, usize> = BTreeMap::new();
+        for question in
+            summary.run.board.records.iter().filter_map(|record| record.expected.question)
+        {
+            *questions.entry(question).or_default() += 1;
+        }
+        notes.extend(
+            questions
+                .iter()
+                .map(|(question, cases)| format!("open, {}: {question}", count(*cases, "case"))),
+        );
+    }
+    if summary.groups.ranked().iter().any(|group| group.example.curl.is_some())
+        && summary.head.target == "embedded mock"
+    {
+        notes.push(
+            "curl lines take the server from ANTHROPIC_BASE_URL and the key from ANTHROPIC_API_KEY; replay needs neither".to_owned(),
+        );
+    }
+    let mut text = String::new();
+    for note in notes {
+        let _ = write!(text, "\n{}", paint.dim(fold(&note, width, "")));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// Why the run ends as it does.
+fn last_line(page: Page, summary: &Summary<'_>) -> String {
+    let Page { paint, .. } = page;
+    let time =
+        summary.elapsed.map(|elapsed| format!(" ({})", seconds(elapsed))).unwrap_or_default();
+    match decide(summary.reasons) {
+        Some(stop) => {
+            let exit = stop.exit.code();
+            let title = format!("exit {exit}:");
+            let title =
+                if stop.exit == Exit::Pending { paint.yellow(title) } else { paint.red(title) };
+            format!("{title} {stop}{time}\n")
+        }
+        None => {
+            let run = summary.run;
+            let [agree, _, excused, inconclusive] = Verdict::ALL.map(|verdict| run.count(verdict));
+            let mut text = format!("{} {} agree", paint.green("clean:"), count(agree, "case"));
+            for (number, name) in [(excused, "excused"), (inconclusive, "inconclusive")] {
+                if number > 0 {
+                    let _ = write!(text, ", {} {name}", thousands(number));
+                }
+            }
+            format!("{text}{time}\n")
+        }
+    }
+}
+
+fn seconds(elapsed: Duration) -> String {
+    format!("{:.1} s", elapsed.as_secs_f64())
+}
