@@ -151,7 +151,22 @@ fn head(settings: &Settings, order: &Order<'_>) -> Head {
     if settings.heavy {
         plan += ", heavy bodies too";
     }
-    Head::new(order.specs, settings.seed, target, plan)
+    Head::new(order.specs, settings.seed, target, plan, replay_command(settings, order))
+}
+
+/// The replay verb with what makes it send the same to the same server.
+fn replay_command(settings: &Settings, order: &Order<'_>) -> String {
+    let mut command = "probity replay".to_owned();
+    if let Some(target) = &order.target {
+        command += &format!(" --target {}", curl::quote(target.base_url()));
+    }
+    if settings.live {
+        command += " --live";
+    }
+    if settings.seed != settings::SEED {
+        command += &format!(" --seed {}", settings.seed);
+    }
+    command
 }
 
 /// Counts what a run would send.

@@ -15,7 +15,7 @@ use wire::target::Key;
 use crate::cli::ReplayArgs;
 use crate::config::Config;
 use crate::console::{Paint, count, fold, say, width};
-use crate::curl::{curl, quote};
+use crate::curl::curl;
 use crate::embedded;
 use crate::exit::{Exit, Stop};
 use crate::findings::{expected, got};
@@ -33,11 +33,6 @@ const DEADLINE_MS: u64 = 30_000;
 const BODY_BYTES_MAX: usize = 2_048;
 /// Cases shown of a glob; more would not be read.
 const CASES_MAX: usize = 50;
-
-/// The command that replays a case.
-pub fn command(id: &str) -> String {
-    format!("probity replay {}", quote(id))
-}
 
 /// The verb.
 pub fn replay(args: &ReplayArgs) -> Result<Exit, Stop> {

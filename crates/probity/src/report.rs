@@ -5,6 +5,7 @@ use std::time::Duration;
 use contract::rules;
 use contract::version::Version;
 
+use crate::curl::quote;
 use crate::exit::Stop;
 use crate::findings::Groups;
 use crate::ledger::Comparison;
@@ -50,10 +51,12 @@ pub struct Head {
     /// The base URL, or `embedded mock`.
     pub target: String,
     pub plan: String,
+    /// What replays a case of this run, but for the case: `probity replay --target URL`.
+    pub replay: String,
 }
 
 impl Head {
-    pub fn new(specs: &Specs, seed: u64, target: String, plan: String) -> Self {
+    pub fn new(specs: &Specs, seed: u64, target: String, plan: String, replay: String) -> Self {
         let contract = &specs.contract;
         let newest = contract.edition(Version::ALL[Version::ALL.len() - 1]);
         let schemas =
@@ -69,7 +72,13 @@ impl Head {
             seed,
             target,
             plan,
+            replay,
         }
+    }
+
+    /// The command that sends a case of this run again.
+    pub fn replay_command(&self, id: &str) -> String {
+        format!("{} {}", self.replay, quote(id))
     }
 }
 

@@ -287,6 +287,8 @@ fn no_credential_in_any_output() {
         assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
         assert!(ran.out.contains("$ANTHROPIC_API_KEY"), "{}", ran.out);
         assert!(!ran.out.contains(KEY) && !ran.err.contains(KEY));
+        let replay = format!("probity replay --target {url} 2023-06-01/messages.create/mut/");
+        assert!(format!("{}{}", ran.out, ran.err).contains(&replay), "it names the server");
         assert!(
             format!("{}{}", ran.out, ran.err).contains("::error title="),
             "annotations go where the format permits"

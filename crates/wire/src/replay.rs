@@ -31,24 +31,27 @@ pub struct Pace {
     pub connections: Connections,
 }
 
-/// Cases made and not yet sent. Mutants come in bursts of some hundred; this many bridge one.
-const CASES_AHEAD_MAX: usize = 512;
+/// Cases handed over at a time: waking the other thread costs as much as making a case.
+const CASES_PER_BATCH: usize = 64;
+/// Batches made and not yet sent. Mutants come in bursts of some hundred; this many bridge one.
+const BATCHES_AHEAD_MAX: usize = 8;
 
 /// Makes the cases on a thread of their own, a little ahead of their use, so that making and sending overlap.
-pub fn ahead<'scope, I>(scope: &'scope Scope<'scope, '_>, cases: I) -> impl Iterator<Item = Case> + use<I>
+pub fn ahead<'scope, I>(scope: &'scope Scope<'scope, '_>, mut cases: I) -> impl Iterator<Item = Case> + use<I>
 where
     I: Iterator<Item = Case> + Send + 'scope,
 {
-    let (sender, receiver) = sync_channel(CASES_AHEAD_MAX);
+    let (sender, receiver) = sync_channel(BATCHES_AHEAD_MAX);
     scope.spawn(move || {
-        for case in cases {
-            // Nobody wants the rest: the run was stopped.
-            if sender.send(case).is_err() {
+        loop {
+            let batch: Vec<Case> = cases.by_ref().take(CASES_PER_BATCH).collect();
+            // The cases are out, or nobody wants the rest because the run was stopped.
+            if batch.is_empty() || sender.send(batch).is_err() {
                 break;
             }
         }
     });
-    receiver.into_iter()
+    receiver.into_iter().flatten()
 }
 
 /// Sends the cases; does nothing until the stream is polled.

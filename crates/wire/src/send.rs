@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use classify::{CutKind, Headers, Observation, Reply, Request};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Response, Url};
+use reqwest::{Client, Method, Response};
 use tokio::time::{Instant, timeout_at};
 
 use crate::raw::{self, REPLY_BYTES_MAX, cut, cut_kind};
@@ -84,11 +84,9 @@ async fn send_plain(sender: &Sender, request: &Request, deadline: Instant) -> Ob
 }
 
 fn convert(target: &Target, request: &Request) -> Result<reqwest::Request, String> {
-    let url = format!("{}{}", target.base_url(), request.target);
-    let url = Url::parse(&url).map_err(|error| format!("the target: {error}"))?;
     let method = Method::from_bytes(request.method.as_bytes());
     let method = method.map_err(|error| format!("the method: {error}"))?;
-    let mut converted = reqwest::Request::new(method, url);
+    let mut converted = reqwest::Request::new(method, target.url(&request.target));
     for (name, value) in request.headers.iter() {
         let bad = |error: &dyn Error| format!("header `{name}`: {error}");
         let value = target.key.fill(value);

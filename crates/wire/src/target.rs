@@ -65,6 +65,21 @@ impl Target {
         self.base.authority()
     }
 
+    /// The URL of a request's target. The base is not parsed anew each time: that cost a twentieth of a run.
+    pub(crate) fn url(&self, target: &str) -> Url {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let mut url = self.base.clone();
+        match self.prefix() {
+            "" => url.set_path(path),
+            prefix => url.set_path(&format!("{prefix}{path}")),
+        }
+        url.set_query(query);
+        url
+    }
+
     /// What stands before every request's target: empty, or a path that does not end in a slash.
     pub(crate) fn prefix(&self) -> &str {
         self.base.path().trim_end_matches('/')

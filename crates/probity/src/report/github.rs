@@ -5,23 +5,23 @@ use std::fmt::Write as _;
 use contract::judge::Verdict;
 
 use super::Summary;
-use crate::console::thousands;
+use crate::console::{count, thousands};
 use crate::exit::decide;
-use crate::replay::command;
 
 /// GitHub shows ten annotations of each kind and step.
 const ANNOTATIONS_MAX: usize = 10;
 
 /// Workflow commands, the worst first.
 pub fn annotations(summary: &Summary<'_>) -> String {
+    let head = summary.head;
     let groups =
         summary.groups.ranked().into_iter().filter(|group| group.verdict == Verdict::Drift).map(
             |group| {
                 let what = format!(
-                    "{} cases: {}; {}",
-                    group.cases,
+                    "{}: {}; {}",
+                    count(group.cases, "case"),
                     group.example.trace,
-                    command(&group.example.id)
+                    head.replay_command(&group.example.id)
                 );
                 (format!("{} {}", group.kind, group.code), what)
             },
@@ -66,7 +66,7 @@ pub fn page(summary: &Summary<'_>) -> String {
             group.cases,
             example.expected,
             example.got,
-            command(&group.example.id)
+            head.replay_command(&group.example.id)
         );
     }
     for aside in summary.asides {

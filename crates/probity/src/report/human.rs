@@ -14,7 +14,6 @@ use crate::curl::quote;
 use crate::exit::{Exit, decide};
 use crate::findings::Group;
 use crate::ledger::Pending;
-use crate::replay::command;
 
 /// Blocks shown; past these a person reads the JSON report.
 const GROUPS_MAX: usize = 25;
@@ -67,7 +66,7 @@ pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
     let mut text = String::new();
     let groups = summary.groups.ranked();
     for group in groups.iter().take(GROUPS_MAX) {
-        text += &block(page, group, summary.verbose);
+        text += &block(page, summary.head, group, summary.verbose);
     }
     if groups.len() > GROUPS_MAX {
         let _ = writeln!(
@@ -92,7 +91,7 @@ pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
     if quiet { text.trim_start().to_owned() } else { text }
 }
 
-fn block(page: Page, group: &Group, verbose: bool) -> String {
+fn block(page: Page, head: &Head, group: &Group, verbose: bool) -> String {
     let Page { width, paint } = page;
     let Group { kind, code, cases, example, .. } = group;
     let title = match group.verdict {
@@ -126,7 +125,7 @@ fn block(page: Page, group: &Group, verbose: bool) -> String {
     }
     if let Some(curl) = &example.curl {
         let lines = curl.lines("            ");
-        let replay = command(&example.id);
+        let replay = head.replay_command(&example.id);
         if let Some(file) = &curl.body_file {
             field("reproduce", &format!("{replay} --body {}", quote(file)));
         } else {

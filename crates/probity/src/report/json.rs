@@ -21,6 +21,8 @@ pub struct Writer {
     shape: Shape,
     key: Key,
     written: usize,
+    /// Whether the reader has left (`| head`), which is no error.
+    is_left: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,7 +65,7 @@ impl Writer {
         if shape == Shape::Object {
             out.write_all(b"{\"results\":[")?;
         }
-        Ok(Self { out, shape, key, written: 0 })
+        Ok(Self { out, shape, key, written: 0, is_left: false })
     }
 
     pub fn row(
@@ -72,20 +74,38 @@ impl Writer {
         record: &Record,
         base_url: Option<&str>,
     ) -> io::Result<()> {
+        if self.is_left {
+            return Ok(());
+        }
         let text = serde_json::to_string(&row(case, record, base_url))?;
-        let text = self.key.scrub(&text);
-        if self.shape == Shape::Object {
-            self.out.write_all(if self.written == 0 { b"\n" } else { b",\n" })?;
+        match self.write(&text) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_left = true;
+                Ok(())
+            }
+            done => done,
         }
-        self.out.write_all(text.as_bytes())?;
-        if self.shape == Shape::Lines {
-            self.out.write_all(b"\n")?;
-        }
+    }
+
+    fn write(&mut self, row: &str) -> io::Result<()> {
+        let separator = match (self.shape, self.written) {
+            (Shape::Lines, 0) => "",
+            (Shape::Lines, _) | (Shape::Object, 0) => "\n",
+            (Shape::Object, _) => ",\n",
+        };
+        self.out.write_all(separator.as_bytes())?;
+        self.out.write_all(self.key.scrub(row).as_bytes())?;
         self.written += 1;
         Ok(())
     }
 
     pub fn finish(mut self, summary: &Summary<'_>) -> io::Result<()> {
+        if self.is_left {
+            return Ok(());
+        }
+        if self.shape == Shape::Lines && self.written > 0 {
+            self.out.write_all(b"\n")?;
+        }
         if self.shape == Shape::Object {
             let totals = totals(summary).to_string();
             let totals = self.key.scrub(&totals);

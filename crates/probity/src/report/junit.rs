@@ -10,7 +10,6 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use super::Summary;
 use crate::curl::Curl;
 use crate::findings::{expected, got, kind};
-use crate::replay::command;
 
 /// Cases described under one test case; the JSON report has all.
 const CASES_MAX: usize = 20;
@@ -33,7 +32,10 @@ pub fn write(summary: &Summary<'_>, out: impl Write) -> Result<(), quick_junit::
             let groups = summary.groups.ranked();
             if let Some(group) = groups.iter().find(|group| group.kind == *kind) {
                 let curl = group.example.curl.as_ref().map(Curl::line).unwrap_or_default();
-                case.set_system_out(format!("{}\n{curl}\n", command(&group.example.id)));
+                case.set_system_out(format!(
+                    "{}\n{curl}\n",
+                    summary.head.replay_command(&group.example.id)
+                ));
             }
             suite.add_test_case(case);
         }
