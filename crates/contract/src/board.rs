@@ -26,7 +26,7 @@ const PLACES_MAX: usize = 8;
 /// What the cases of one ledger line have in common.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Line {
-    /// `valid`, `witness/RULE`, `mut/FAMILY/RULE`.
+    /// `valid`, `mended`, `witness/RULE`, `mut/FAMILY/RULE`.
     kind: String,
     class: &'static str,
     status: Option<u16>,
@@ -91,6 +91,8 @@ pub fn ledger_text<'r>(title: &str, records: impl Iterator<Item = &'r Record>) -
 fn line(record: &Record) -> Line {
     let kind = match record.origin {
         "mut" => format!("mut/{}/{}", record.family, record.rule),
+        // Twins are all alike: accepted. One line holds them, and the rules are its places.
+        "witness" if record.at == record.rule => "mended".to_owned(),
         "witness" => format!("witness/{}", record.rule),
         origin => origin.to_owned(),
     };

@@ -31,9 +31,13 @@ pub struct Plan {
 }
 
 /// Bytes a draw may use: the longest conversations use about a quarter of it.
-const DRAW_BYTES: usize = 2048;
+const DRAW_BYTES: usize = 4096;
+/// Draws that are looked into for their places before [`Bytes::Rich`] ones: mutants of common places are small.
+const PLAIN_BASES: u64 = 300;
 /// After so many draws without a place not seen before, all places are taken to be seen.
 const DRAWS_WITHOUT_NEWS_MAX: usize = 300;
+/// One valid draw in so many is a rich one.
+const RICH_EVERY: u64 = 4;
 /// Draws that the rules may break. Most rules need no more than one; some wait for a tool call or an image.
 const BASES_PER_RULE: usize = 48;
 /// After so many that add no place, a rule has said what it has.
@@ -113,6 +117,14 @@ fn valid_count(operation: OperationId) -> usize {
     }
 }
 
+/// How the bytes of a draw are spread.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Bytes {
+    Plain,
+    /// Half of them high. High bytes say yes to what is optional, so such a draw has most of what can be had.
+    Rich,
+}
+
 /// Keeps the bytes of different purposes apart.
 const BASE_STREAM: u64 = 0x6261_7365;
 const EXTRA_STREAM: u64 = 0x6578_7472;
@@ -127,15 +139,16 @@ struct Maker<'c> {
 }
 
 impl<'c> Maker<'c> {
-    fn draw(self, stream: u64, index: u64) -> Draw {
+    fn draw(self, stream: u64, index: u64, bytes: Bytes) -> Draw {
         let place = (self.edition.version as u64) << 8 | self.operation.id as u64;
-        let bytes = seeded_bytes(self.plan.seed ^ stream.rotate_left(32) ^ place.rotate_left(48), index);
+        let bytes = seeded_bytes(self.plan.seed ^ stream.rotate_left(32) ^ place.rotate_left(48), index, bytes);
         generate(self.contract, self.edition, self.operation, &mut Unstructured::new(&bytes))
     }
 
     fn valid(self, count: usize, stream: u64) -> impl Iterator<Item = Case> + 'c {
         (0..count as u64).map(move |index| {
-            let Draw { request, traits, .. } = self.draw(stream, index);
+            let bytes = if index % RICH_EVERY == RICH_EVERY - 1 { Bytes::Rich } else { Bytes::Plain };
+            let Draw { request, traits, .. } = self.draw(stream, index, bytes);
             let id = format!("{}/{}/valid/{}", self.edition.version, self.operation.id, request_hash(&request));
             self.case(id, Origin::Valid, traits, request)
         })
@@ -193,7 +206,7 @@ impl<'c> Maker<'c> {
         let rules = rules::all().filter(move |rule| rule.versions.contains(&version) && rule.operations.contains(&operation));
         let bases: Vec<(Draw, Value)> = (0..BASES_PER_RULE as u64)
             .map(|index| {
-                let draw = self.draw(BASE_STREAM, index);
+                let draw = self.draw(BASE_STREAM, index, Bytes::Plain);
                 let body = body_of(&draw.request);
                 (draw, body)
             })
@@ -276,7 +289,8 @@ impl Iterator for Places<'_> {
 impl Places<'_> {
     fn break_next_draw(&mut self) {
         let maker = self.maker;
-        let draw = maker.draw(BASE_STREAM, self.next);
+        let bytes = if self.next < PLAIN_BASES { Bytes::Plain } else { Bytes::Rich };
+        let draw = maker.draw(BASE_STREAM, self.next, bytes);
         self.next += 1;
         let Some(schema) = maker.operation.request else { return self.without_news += 1 };
         let news = draw.places.iter().filter(|place| self.drawn.insert(**place)).count();
@@ -336,7 +350,7 @@ fn short_hash(bytes: &[u8]) -> u64 {
 }
 
 /// The bytes of one draw: SplitMix64, because it is the same ten lines in every language and for ever.
-fn seeded_bytes(seed: u64, index: u64) -> [u8; DRAW_BYTES] {
+fn seeded_bytes(seed: u64, index: u64, kind: Bytes) -> [u8; DRAW_BYTES] {
     let mut state = seed ^ index.wrapping_mul(0xD1B5_4A32_D192_ED03);
     let mut bytes = [0; DRAW_BYTES];
     for chunk in bytes.chunks_exact_mut(8) {
@@ -345,6 +359,11 @@ fn seeded_bytes(seed: u64, index: u64) -> [u8; DRAW_BYTES] {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes());
+    }
+    if kind == Bytes::Rich {
+        for byte in bytes.iter_mut().filter(|byte| **byte % 2 == 1) {
+            *byte |= 0xC0;
+        }
     }
     bytes
 }

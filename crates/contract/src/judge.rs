@@ -85,7 +85,7 @@ pub struct Record {
     /// `required` or `rule` for mutations, the origin's name otherwise.
     pub family: &'static str,
     pub rule: Cow<'static, str>,
-    /// Path through the schema, for mutations.
+    /// Path through the schema, for mutations; the rule, for mended twins.
     pub at: Cow<'static, str>,
     pub expected: Expectation,
     pub class: Class,
@@ -195,7 +195,7 @@ fn rule(origin: &Origin) -> Cow<'static, str> {
 fn at(origin: &Origin) -> Cow<'static, str> {
     match origin {
         Origin::Mutated(mutation) => mutation.at.clone(),
-        Origin::Witness { mended, .. } => if *mended { "mended" } else { "violation" }.into(),
-        Origin::Valid | Origin::Canary => "".into(),
+        Origin::Witness { rule, mended: true, .. } => rule.clone().into(),
+        Origin::Witness { .. } | Origin::Valid | Origin::Canary => "".into(),
     }
 }

@@ -45,7 +45,7 @@ pub fn run_for_ledgers() -> Result<Vec<(String, String)>, Stop> {
         target: None,
         chaos: false,
     };
-    let run = settings::runtime()?.block_on(run(&order, &mut exceptions, &mut Unwatched))?;
+    let run = run(&settings::runtime()?, &order, &mut exceptions, &mut Unwatched)?;
     let ledgers = ledger::ledgers(&specs.contract, &run);
     Ok(ledgers.into_iter().map(|Ledger { name, text, .. }| (name, text)).collect())
 }
@@ -90,7 +90,7 @@ pub fn contract(args: &ContractArgs) -> Result<Exit, Stop> {
         specs.scenarios.len()
     );
     reporter.passed("load", &what, started.elapsed());
-    let run = runtime.block_on(run(&order, &mut exceptions, &mut reporter));
+    let run = run(&runtime, &order, &mut exceptions, &mut reporter);
     reporter.bar.finish_and_clear();
     let run = run?;
     let (comparison, not_compared) = compare(&settings, &order, &run, &mut reporter)?;

@@ -1,8 +1,10 @@
 //! One run: canary, corpus, scripted answers, chaos smoke test. It sends and judges; it prints nothing, writes no file.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use classify::http::KEY_PLACEHOLDER;
@@ -15,7 +17,8 @@ use contract::judge::{Record, Verdict, judge};
 use contract::reach::Reach;
 use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::{StreamExt, future};
-use wire::replay::{Pace, replay};
+use tokio::runtime::Runtime;
+use wire::replay::{Pace, ahead, replay};
 use wire::send::{Connections, Sender, send};
 use wire::target::Target;
 
@@ -161,8 +164,19 @@ impl Order<'_> {
 type Interrupt = Shared<BoxFuture<'static, ()>>;
 
 /// Does it all. An interrupt ends what is going on and skips the rest; what was judged stays.
-pub async fn run(
+pub fn run(
+    runtime: &Runtime,
     order: &Order<'_>,
+    exceptions: &mut Exceptions,
+    watch: &mut dyn Watch,
+) -> Result<Run, Stop> {
+    // The scope is that of the thread on which cases are made.
+    thread::scope(|scope| runtime.block_on(run_in(scope, order, exceptions, watch)))
+}
+
+async fn run_in<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    order: &'scope Order<'_>,
     exceptions: &mut Exceptions,
     watch: &mut dyn Watch,
 ) -> Result<Run, Stop> {
@@ -184,7 +198,7 @@ pub async fn run(
         smoke: None,
         end: End::Complete,
     };
-    replay_corpus(order, target, &interrupt, exceptions, &mut run, watch).await;
+    replay_corpus(scope, order, target, &interrupt, exceptions, &mut run, watch).await;
     if run.end != End::Interrupted && order.target.is_none() && order.selection.is_everything() {
         play_scripts(order, &interrupt, &mut run, watch).await;
     }
@@ -242,8 +256,9 @@ fn sender(target: &Target, connections: Connections) -> Sender {
     Sender::new(target.clone(), connections, DEADLINE_MS)
 }
 
-async fn replay_corpus(
-    order: &Order<'_>,
+async fn replay_corpus<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    order: &'scope Order<'_>,
     target: &Target,
     interrupt: &Interrupt,
     exceptions: &mut Exceptions,
@@ -252,9 +267,13 @@ async fn replay_corpus(
 ) {
     let started = Instant::now();
     let contract = &order.specs.contract;
-    let skipped = RefCell::new(BTreeMap::new());
+    let skipped = Arc::new(Mutex::new(BTreeMap::new()));
+    let skip = {
+        let skipped = skipped.clone();
+        move |reason| *lock(&skipped).entry(reason).or_default() += 1
+    };
     let end = Cell::new(End::Complete);
-    let cases = order.cases(|reason| *skipped.borrow_mut().entry(reason).or_default() += 1);
+    let cases = ahead(scope, order.cases(skip));
     let (in_flight_max, connections) = match &order.target {
         Some(_) => (TARGET_IN_FLIGHT_MAX, Connections::Fresh),
         None => (IN_FLIGHT_MAX, Connections::Kept),
@@ -270,7 +289,7 @@ async fn replay_corpus(
         run.board.records.push(record);
     }
     run.end = end.get();
-    run.skipped = skipped.take();
+    run.skipped = std::mem::take(&mut *lock(&skipped));
     let records = &run.board.records;
     let operations: BTreeSet<_> = records.iter().map(|record| record.operation).collect();
     let versions: BTreeSet<_> = records.iter().map(|record| record.version).collect();
@@ -280,6 +299,10 @@ async fn replay_corpus(
         count(versions.len(), "API version"),
     ];
     watch.passed("corpus", &what.join(", "), started.elapsed());
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn stop(time_max: Option<Duration>, interrupt: Interrupt, end: &Cell<End>) {
