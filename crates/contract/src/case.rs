@@ -85,8 +85,8 @@ pub struct Mutation {
     pub family: &'static str,
     /// What it breaks: a rule of its family (`required`, `below-minimum`) or the id of a semantic rule.
     pub rule: &'static str,
-    /// A path through the schema, without indexes: property names, and the tag of each union branch taken
-    /// (`messages/user/content/tool_result/is_error`). Empty for the whole request.
+    /// A place in the schema, from the nearest component on and without indexes: property names, and the tag of
+    /// each union branch taken (`messages`, `RequestToolResultBlock/is_error`). Empty for the whole request.
     pub at: Cow<'static, str>,
     /// What the contract permits in answer.
     pub answers: Permitted,

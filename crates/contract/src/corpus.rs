@@ -35,7 +35,7 @@ const DRAW_BYTES: usize = 4096;
 /// Draws that are looked into for their places before [`Bytes::Rich`] ones: mutants of common places are small.
 const PLAIN_BASES: u64 = 300;
 /// After so many draws without a place not seen before, all places are taken to be seen.
-const DRAWS_WITHOUT_NEWS_MAX: usize = 300;
+const DRAWS_WITHOUT_NEWS_MAX: usize = 2000;
 /// One valid draw in so many is a rich one.
 const RICH_EVERY: u64 = 4;
 /// Draws that the rules may break. Most rules need no more than one; some wait for a tool call or an image.
@@ -301,10 +301,11 @@ impl Places<'_> {
         let base = maker.base(&draw, &body);
         let (seen, ready) = (&mut self.seen, &mut self.ready);
         site::walk(&maker.edition.schemas, schema, &body, &mut |site| {
-            let branch = site.union.map_or(0, |(_, branch)| 1 + branch.schema.index());
-            let path = short_hash(site.path.as_bytes());
-            let place = path ^ (site.schema.index() << 32 | branch).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            if !seen.insert(place) || !is_wanted(maker.operation.id, site.path, path) {
+            // A place that holds null shows little of what it can hold: it counts as another one.
+            let branch = site.union.map_or(u64::from(site.value.is_null()), |(_, branch)| 2 + branch.schema.index());
+            let place = short_hash(site.place.as_bytes());
+            let key = place ^ (site.schema.index() << 32 | branch).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            if !seen.insert(key) || !is_wanted(maker.operation.id, site.place, place) {
                 return;
             }
             for family in FAMILIES {
@@ -318,14 +319,16 @@ impl Places<'_> {
     }
 }
 
-/// Deep places of `messages.create` recur in the operations that share its schema: there, a sample is enough.
-fn is_wanted(operation: OperationId, path: &str, hash: u64) -> bool {
-    let (depth, sample) = match operation {
-        OperationId::MessagesCountTokens => (2, 4),
-        OperationId::BatchesCreate => (3, 12),
+/// The components of `messages.create` recur in the operations that share its schema: there, a sample is enough.
+fn is_wanted(operation: OperationId, place: &str, hash: u64) -> bool {
+    const OF_BATCHES: [&str; 2] = ["CreateMessageParams/", "MessageBatchIndividualRequestParams/"];
+    let sample = match operation {
+        OperationId::MessagesCountTokens => 4,
+        OperationId::BatchesCreate => 12,
         _ => return true,
     };
-    path.split('/').count() <= depth || hash.is_multiple_of(sample)
+    let own = !place.starts_with(|first: char| first.is_ascii_uppercase());
+    own || OF_BATCHES.iter().any(|component| place.starts_with(component)) || hash.is_multiple_of(sample)
 }
 
 fn body_of(request: &Request) -> Value {

@@ -37,7 +37,8 @@ use source::Source;
 pub struct Draw {
     pub request: Request,
     pub traits: Traits,
-    /// A hash for each place of the schema that was written: two draws with the same ones have the same shape.
+    /// A hash for each place of the schema that was written, from the nearest component on: a draw without a new
+    /// one has nothing that earlier draws did not have.
     pub places: Vec<u64>,
 }
 
@@ -177,11 +178,17 @@ impl<'c> Generator<'c, '_, '_> {
                 let number = *self.source.pick(&["1", "0", "0.5", "0.25"]);
                 self.out.raw(number);
             }
+            Kind::Object(object) if node.component.is_some() => {
+                self.component_at(id, |it| it.object(&object.properties));
+            }
             Kind::Object(object) => self.object(&object.properties),
             Kind::Text(text) => self.text(text),
             Kind::Union(union) => {
                 let branch = self.source.pick(&union.branches);
-                self.inside(branch.schema.index(), |it| it.value(branch.schema));
+                self.inside(branch.schema.index(), |it| {
+                    it.places.push(it.place);
+                    it.value(branch.schema);
+                });
             }
         }
     }
@@ -204,7 +211,9 @@ impl<'c> Generator<'c, '_, '_> {
             self.inside(index as u64 + 1, |it| {
                 it.member(property);
                 if it.out.0.len() > written {
-                    it.places.push(it.place);
+                    // A member that is null shows nothing of what it can hold.
+                    let is_null = it.out.0.ends_with(b":null");
+                    it.places.push(it.place ^ u64::from(is_null));
                 }
             });
         }
@@ -215,7 +224,16 @@ impl<'c> Generator<'c, '_, '_> {
     /// Goes one step down in the schema.
     fn inside(&mut self, step: u64, write: impl FnOnce(&mut Self)) {
         let place = self.place;
-        self.place = (place ^ step).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+        self.place = (place.wrapping_mul(SPREAD) ^ step).wrapping_mul(SPREAD).rotate_left(29);
+        write(self);
+        self.place = place;
+    }
+
+    /// Starts anew at a component: its places are the same wherever it stands.
+    fn component_at(&mut self, id: SchemaId, write: impl FnOnce(&mut Self)) {
+        self.inside(id.index(), |it| it.places.push(it.place));
+        let place = std::mem::replace(&mut self.place, id.index());
         write(self);
         self.place = place;
     }
@@ -224,7 +242,7 @@ impl<'c> Generator<'c, '_, '_> {
     fn component(&mut self, name: &str) {
         let Some(id) = self.edition.component(name) else { return };
         if let Kind::Object(object) = &self.edition.schemas.resolved(id).kind {
-            self.inside(id.index(), |it| it.object(&object.properties));
+            self.component_at(id, |it| it.object(&object.properties));
         }
     }
 

@@ -109,7 +109,7 @@ pub const HEAVY_BYTES_MIN: u64 = 1 << 20;
 pub struct Mutant {
     /// Kebab-case, unique among all families and semantic rules: `below-minimum`.
     pub rule: &'static str,
-    /// Stable path, as in [`Site::path`]; with the rule it names the mutant.
+    /// Stable path, as in [`Site::place`]; with the rule it names the mutant.
     pub at: Cow<'static, str>,
     pub request: Request,
     pub answers: Permitted,
@@ -209,16 +209,16 @@ fn misfit(base: &Base<'_>, site: &Site<'_>, rule: &'static str, value: Value) ->
 fn place(site: &Site<'_>) -> Cow<'static, str> {
     let is_element = site.property.is_none() && !site.pointer.is_empty();
     match tag(site) {
-        _ if !is_element => Cow::Owned(site.path.to_owned()),
-        Some((_, tag)) => Cow::Owned(format!("{}/{tag}", site.path)),
-        None => Cow::Owned(format!("{}/each", site.path)),
+        _ if !is_element => Cow::Owned(site.place.to_owned()),
+        Some((_, tag)) => Cow::Owned(format!("{}/{tag}", site.place)),
+        None => Cow::Owned(format!("{}/each", site.place)),
     }
 }
 
 /// The place of what stands inside the branch that a site takes.
 fn branch_place(site: &Site<'_>) -> Cow<'static, str> {
     match tag(site) {
-        Some((_, tag)) => Cow::Owned(format!("{}/{tag}", site.path)),
+        Some((_, tag)) => Cow::Owned(format!("{}/{tag}", site.place)),
         None => place(site),
     }
 }
@@ -227,8 +227,7 @@ fn branch_place(site: &Site<'_>) -> Cow<'static, str> {
 fn tag<'a>(site: &Site<'a>) -> Option<(&'a str, &'a str)> {
     let (union, branch) = site.union?;
     let name = union.tag.as_deref()?;
-    let tag = site.value.get(name).and_then(Value::as_str);
-    Some((name, tag.or_else(|| branch.tags.first().map(String::as_str))?))
+    Some((name, branch.tags.first()?))
 }
 
 /// The pointer of the object or list around a place, and the place's own key there.

@@ -7,8 +7,11 @@ use crate::schema::{Branch, Kind, More, Property, SchemaId, Schemas, Union};
 /// A place in a body, with the schema that rules there.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
-    /// Stable path through the schema, as it stands in case ids: `messages/user/content/tool_result/is_error`.
+    /// The way through the schema: `messages/user/content/tool_result/is_error`.
     pub path: &'a str,
+    /// The same from the nearest component on, as it stands in case ids: `RequestToolResultBlock/is_error`. It is
+    /// one and the same wherever the component is met, so it does not hang on which draw met it first.
+    pub place: &'a str,
     /// JSON pointer into this body.
     pub pointer: &'a str,
     pub value: &'a Value,
@@ -25,26 +28,30 @@ const DEPTH_MAX: usize = 24;
 
 /// Calls `visit` for the body itself (path empty) and for every place in it that a schema describes, outer first.
 pub fn walk(schemas: &Schemas, root: SchemaId, body: &Value, visit: &mut dyn FnMut(Site<'_>)) {
-    let mut walk = Walk { schemas, visit, path: String::new(), pointer: String::new(), depth: 0 };
-    walk.place(root, body, None);
+    let mut walk =
+        Walk { schemas, root: schemas.resolved_id(root), visit, path: String::new(), place: String::new(), pointer: String::new(), depth: 0 };
+    walk.site(root, body, None);
 }
 
 struct Walk<'s, 'v> {
     schemas: &'s Schemas,
+    root: SchemaId,
     visit: &'v mut dyn FnMut(Site<'_>),
     path: String,
+    place: String,
     pointer: String,
     depth: usize,
 }
 
 impl Walk<'_, '_> {
-    fn place(&mut self, schema: SchemaId, value: &Value, property: Option<&Property>) {
+    fn site(&mut self, schema: SchemaId, value: &Value, property: Option<&Property>) {
         let schemas = self.schemas;
         let union = match &schemas.resolved(schema).kind {
             Kind::Union(union) => schemas.branch(union, value).map(|branch| (union, branch)),
             _ => None,
         };
-        (self.visit)(Site { path: &self.path, pointer: &self.pointer, value, schema, property, union });
+        let (path, place, pointer) = (&self.path, &self.place, &self.pointer);
+        (self.visit)(Site { path, place, pointer, value, schema, property, union });
         if self.depth < DEPTH_MAX {
             self.depth += 1;
             self.inside(schema, value, union);
@@ -56,27 +63,33 @@ impl Walk<'_, '_> {
         let schemas = self.schemas;
         match (&schemas.resolved(schema).kind, value) {
             (Kind::Union(_), _) => {
-                if let Some((union, branch)) = union {
-                    self.branch(union, branch, value);
+                if let Some((_, branch)) = union {
+                    self.branch(branch, value);
                 }
             }
             (Kind::Object(object), Value::Object(members)) => {
+                let component = schemas.node(schemas.resolved_id(schema)).component.as_deref();
+                let component = component.filter(|_| schemas.resolved_id(schema) != self.root);
+                let outside = component.map(|name| std::mem::replace(&mut self.place, name.to_owned()));
                 for (name, value) in members {
                     match object.properties.iter().find(|property| property.name == *name) {
                         Some(property) => {
-                            self.at(Some(name), name, |walk| walk.place(property.schema, value, Some(property)));
+                            self.at(Some(name), name, |walk| walk.site(property.schema, value, Some(property)));
                         }
                         None => {
                             if let More::Of(schema) = object.more {
-                                self.at(None, name, |walk| walk.place(schema, value, None));
+                                self.at(None, name, |walk| walk.site(schema, value, None));
                             }
                         }
                     }
                 }
+                if let Some(outside) = outside {
+                    self.place = outside;
+                }
             }
             (Kind::List { items, .. }, Value::Array(elements)) => {
                 for (index, value) in elements.iter().enumerate() {
-                    self.at(None, &index.to_string(), |walk| walk.place(*items, value, None));
+                    self.at(None, &index.to_string(), |walk| walk.site(*items, value, None));
                 }
             }
             _ => {}
@@ -84,11 +97,13 @@ impl Walk<'_, '_> {
     }
 
     /// A tagged branch adds its tag to the path; an untagged one is told by what follows.
-    fn branch(&mut self, union: &Union, branch: &Branch, value: &Value) {
-        let tag = union.tag.as_ref().and_then(|tag| value.get(tag)?.as_str()).or(branch.tags.first().map(String::as_str));
-        let length = self.path.len();
+    fn branch(&mut self, branch: &Branch, value: &Value) {
+        // A branch with two spellings of its tag goes by the first.
+        let tag = branch.tags.first().map(String::as_str);
+        let (length, place) = (self.path.len(), self.place.len());
         if let Some(tag) = tag {
             push(&mut self.path, tag);
+            push(&mut self.place, tag);
         }
         let nested = match &self.schemas.resolved(branch.schema).kind {
             Kind::Union(union) => self.schemas.branch(union, value).map(|branch| (union, branch)),
@@ -96,12 +111,14 @@ impl Walk<'_, '_> {
         };
         self.inside(branch.schema, value, nested);
         self.path.truncate(length);
+        self.place.truncate(place);
     }
 
     fn at(&mut self, segment: Option<&str>, key: &str, step: impl FnOnce(&mut Self)) {
-        let (path, pointer) = (self.path.len(), self.pointer.len());
+        let (path, place, pointer) = (self.path.len(), self.place.len(), self.pointer.len());
         if let Some(segment) = segment {
             push(&mut self.path, segment);
+            push(&mut self.place, segment);
         }
         self.pointer.push('/');
         if key.contains(['~', '/']) {
@@ -111,6 +128,7 @@ impl Walk<'_, '_> {
         }
         step(self);
         self.path.truncate(path);
+        self.place.truncate(place);
         self.pointer.truncate(pointer);
     }
 }

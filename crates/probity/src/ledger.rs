@@ -192,16 +192,30 @@ fn difference(
 fn moved(before: &BTreeMap<String, String>, members: &[(String, String)]) -> Vec<String> {
     let now: BTreeMap<&str, &str> = members.iter().map(|(id, answer)| (&**id, &**answer)).collect();
     let mut moved = Vec::new();
+    let (mut draws_gone, mut draws_new) = (0, 0);
     for (id, answer) in before {
         match now.get(&**id) {
             Some(now) if now == answer => {}
             Some(now) => moved.push(format!("{id}: {answer} → {now}")),
+            None if is_draw(id) => draws_gone += 1,
             None => moved.push(format!("{id}: {answer} → gone")),
         }
     }
-    let come = now.iter().filter(|(id, _)| !before.contains_key(**id));
-    moved.extend(come.map(|(id, answer)| format!("{id}: new → {answer}")));
+    for (id, answer) in now.iter().filter(|(id, _)| !before.contains_key(**id)) {
+        match is_draw(id) {
+            true => draws_new += 1,
+            false => moved.push(format!("{id}: new → {answer}")),
+        }
+    }
+    if draws_gone + draws_new > 0 {
+        moved.push(format!("valid draws: {draws_gone} gone, {draws_new} new; they are named after their content"));
+    }
     moved
+}
+
+/// Whether the case is a valid draw: hundreds of them change their names when the generator draws one byte more.
+fn is_draw(id: &str) -> bool {
+    id.split('/').nth(2) == Some("valid")
 }
 
 /// The cases that changed lines now hold, where no earlier run can tell which of them moved.
@@ -307,7 +321,7 @@ mod tests {
             pending.moved,
             [
                 format!("{ID}: invalid-request 400 → accepted 200"),
-                "v/o/valid/1: accepted 200 → gone".to_owned()
+                "valid draws: 1 gone, 0 new; they are named after their content".to_owned()
             ]
         );
     }

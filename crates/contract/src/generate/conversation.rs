@@ -49,7 +49,7 @@ impl<'c> Generator<'c, '_, '_> {
             self.tool = index;
             let tool = self.plan.tools[index];
             if let Kind::Object(object) = &self.edition.schemas.resolved(tool.schema).kind {
-                self.inside(tool.schema.index(), |it| it.object(&object.properties));
+                self.component_at(tool.schema, |it| it.object(&object.properties));
             }
         }
         self.out.close(b']');

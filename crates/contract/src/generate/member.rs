@@ -157,7 +157,10 @@ impl<'c> Generator<'c, '_, '_> {
         if let Kind::Union(union) = &self.edition.schemas.resolved(union).kind
             && let Some(branch) = union.branches.iter().find(|branch| branch.tags.iter().any(|t| t == tag))
         {
-            self.inside(branch.schema.index(), |it| it.value(branch.schema));
+            self.inside(branch.schema.index(), |it| {
+                it.places.push(it.place);
+                it.value(branch.schema);
+            });
         }
     }
 

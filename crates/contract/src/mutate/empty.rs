@@ -25,10 +25,10 @@ fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
 /// The empty value of the site's type, if the schema refuses it.
 fn refused(base: &Base<'_>, site: &Site<'_>) -> Option<Value> {
     match site.value {
-        // Without its only member it would be the mutant that `required` makes.
-        Value::Object(members) if members.len() > 1 => {
-            let object = base.object(site)?;
-            object.properties.iter().any(|property| property.required).then(|| json!({}))
+        Value::Object(members) if !members.is_empty() => {
+            let properties = &base.object(site)?.properties;
+            // Without its only member it would be the mutant that `required` makes.
+            (properties.len() > 1 && properties.iter().any(|property| property.required)).then(|| json!({}))
         }
         Value::Array(elements) if !elements.is_empty() => {
             (least(base, site.schema)? > 0).then(|| json!([]))

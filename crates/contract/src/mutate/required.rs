@@ -19,7 +19,7 @@ fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
         };
         out.push(Mutant {
             rule: "required",
-            at: Cow::Owned(site.path.to_owned()),
+            at: Cow::Owned(site.place.to_owned()),
             request: base.edited(parent, remove),
             answers: base.refusal(site.pointer),
         });

@@ -11,13 +11,13 @@ use crate::site::Site;
 
 pub(super) const FAMILY: Family = Family { name: "text", enumerate: Enumerate::Sites(enumerate) };
 
-/// Texts to break, as paths below the parameters of a message.
-const TEXTS: &[&str] =
-    &["messages/user/content", "messages/user/content/text/text", "model", "system", DESCRIPTION];
-const DESCRIPTION: &str = "tools/custom/description";
+/// Texts to break, as places.
+const TEXTS: &[&str] = &[CONTENT, TEXT, "model", "system", "Tool/description"];
+const CONTENT: &str = "UserMessage/content";
+const TEXT: &str = "RequestTextBlock/text";
 
 /// A free object.
-const INPUT: &str = "messages/assistant/content/tool_use/input";
+const INPUT: &str = "RequestToolUseBlock/input";
 
 /// Half a megabyte: far more than is typed by hand, still not heavy, and within every model's window.
 const LONG_TEXT_BYTES: u64 = 512 * 1024;
@@ -30,7 +30,7 @@ const NESTED_LEVELS: usize = 100;
 const DEEP_LEVELS: usize = 10_000;
 
 fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
-    let path = site.path.strip_prefix("requests/params/").unwrap_or(site.path);
+    let path = site.place.strip_prefix("CreateMessageParams/").unwrap_or(site.place);
     let mut push =
         |rule, request, answers| out.push(Mutant { rule, at: place(&site), request, answers });
     if site.pointer.is_empty() {
@@ -47,7 +47,7 @@ fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
         if path != "model" {
             push("escaped-nul", base.spliced(site.pointer, br#""one\u0000two""#), ESCAPED_NUL);
         }
-        if path.starts_with("messages/") {
+        if [CONTENT, TEXT].contains(&path) {
             let count = LONG_TEXT_BYTES / LONG_TEXT_UNIT.len() as u64;
             push(
                 "very-long",
