@@ -11,7 +11,9 @@ fn the_ledgers_are_those_that_were_reviewed() {
     let mut changed = Vec::new();
     for (name, text) in &ledgers {
         let settings = settings();
-        let same = catch_unwind(AssertUnwindSafe(|| settings.bind(|| insta::assert_snapshot!(name.as_str(), text))));
+        let same = catch_unwind(AssertUnwindSafe(|| {
+            settings.bind(|| insta::assert_snapshot!(name.as_str(), text))
+        }));
         if same.is_err() {
             changed.push(name.as_str());
         }
@@ -35,5 +37,7 @@ fn settings() -> insta::Settings {
 fn kept() -> impl Iterator<Item = String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let entries = std::fs::read_dir(folder).expect("the crate's own folder can be read");
-    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| name.ends_with(".snap"))
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".snap"))
 }

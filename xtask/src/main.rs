@@ -26,7 +26,7 @@ use flags::{Xtask, XtaskCmd};
 
 const VERBS: &str = "\
 contract […]                 the CI job: replay every case on the embedded mock, judge, compare the ledgers
-replay CASE… | JOURNAL       case ids or a journal again
+replay CASE…                 case ids again: request, curl, answer, verdict
 VERB […]                     any other verb of the tool; `cargo xtask help` lists them
 test […]                     every test of the workspace, snapshots and fuzz smoke included
 bench […]                    every benchmark of the workspace

@@ -1,5 +1,7 @@
 //! How fast the pure parts are: drawing, judging, naming what came back.
 
+#![expect(clippy::print_stdout, reason = "a bench reports on standard output")]
+
 use std::hint::black_box;
 use std::path::Path;
 
@@ -30,14 +32,24 @@ fn draw(criterion: &mut Criterion) {
     sizes.sort_unstable();
     turns.sort_unstable();
     let middle = DRAWS as usize / 2;
-    println!("draws: median {} bytes, {} turns, {}% with tools", sizes[middle], turns[middle], tools * 100 / DRAWS);
+    println!(
+        "draws: median {} bytes, {} turns, {}% with tools",
+        sizes[middle],
+        turns[middle],
+        tools * 100 / DRAWS
+    );
 
     let mut group = criterion.benchmark_group("generate");
     group.throughput(Throughput::Elements(DRAWS));
     group.bench_function("messages.create", |bencher| {
         bencher.iter(|| {
             for index in 0..DRAWS {
-                black_box(generate(&contract, edition, create, &mut Unstructured::new(&bytes(index))));
+                black_box(generate(
+                    &contract,
+                    edition,
+                    create,
+                    &mut Unstructured::new(&bytes(index)),
+                ));
             }
         });
     });
@@ -56,7 +68,9 @@ fn hold(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("validate");
     group.throughput(Throughput::Elements(DRAWS));
     group.bench_function("messages.create", |bencher| {
-        bencher.iter(|| bodies.iter().filter(|body| edition.validators.request_holds(create.id, body)).count());
+        bencher.iter(|| {
+            bodies.iter().filter(|body| edition.validators.request_holds(create.id, body)).count()
+        });
     });
 }
 
@@ -66,7 +80,9 @@ fn name(criterion: &mut Criterion) {
     headers.push("content-type", "application/json");
     headers.push("request-id", "req_011CProbity");
     let reply = Observation::Reply(Reply { status: 400, headers, body: body.into() });
-    criterion.bench_function("classify/error reply", |bencher| bencher.iter(|| classify(black_box(&reply))));
+    criterion.bench_function("classify/error reply", |bencher| {
+        bencher.iter(|| classify(black_box(&reply)))
+    });
 }
 
 fn bytes(index: u64) -> Vec<u8> {
@@ -90,8 +106,14 @@ fn contract() -> Contract {
     .expect("the contract is readable")
 }
 
-#[expect(clippy::disallowed_methods, reason = "a bench reads the files that the pure crate takes as arguments")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bench reads the files that the pure crate takes as arguments"
+)]
 fn text(name: &str) -> Text {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs").join(name);
-    Text { name: name.to_owned(), text: std::fs::read_to_string(path).expect("the specs stand beside the crates") }
+    Text {
+        name: name.to_owned(),
+        text: std::fs::read_to_string(path).expect("the specs stand beside the crates"),
+    }
 }

@@ -38,18 +38,21 @@ struct Line {
 impl Board {
     /// How many records have each verdict, in the order of [`Verdict::ALL`].
     pub fn verdicts(&self) -> [usize; 4] {
-        Verdict::ALL.map(|verdict| self.records.iter().filter(|record| record.verdict == verdict).count())
+        Verdict::ALL
+            .map(|verdict| self.records.iter().filter(|record| record.verdict == verdict).count())
     }
 
     /// The ledger of one operation and version: counts on top, then one sorted line per kind of answer.
     pub fn ledger(&self, version: Version, operation: OperationId) -> String {
-        let of_ledger = |record: &&Record| record.version == version && record.operation == operation;
+        let of_ledger =
+            |record: &&Record| record.version == version && record.operation == operation;
         ledger_text(&format!("{operation} under {version}"), self.records.iter().filter(of_ledger))
     }
 
     /// The ids behind each line of that ledger, sorted: `KIND CLASS ID`.
     pub fn membership(&self, version: Version, operation: OperationId) -> Vec<(String, String)> {
-        let of_ledger = |record: &&Record| record.version == version && record.operation == operation;
+        let of_ledger =
+            |record: &&Record| record.version == version && record.operation == operation;
         let mut ids: Vec<_> = self
             .records
             .iter()
@@ -128,7 +131,8 @@ fn hash(records: &[&Record]) -> String {
 }
 
 fn places(records: &[&Record]) -> String {
-    let mut places: Vec<_> = records.iter().map(|record| &*record.at).filter(|at| !at.is_empty()).collect();
+    let mut places: Vec<_> =
+        records.iter().map(|record| &*record.at).filter(|at| !at.is_empty()).collect();
     places.sort_unstable();
     places.dedup();
     let more = places.len().saturating_sub(PLACES_MAX);

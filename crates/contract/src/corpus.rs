@@ -4,7 +4,7 @@
 //! the schema and made from the first draws that have that place, so a new field of the spec adds cases and
 //! leaves the ids of the others alone; only the ids of valid draws, being hashes of what was drawn, may change.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use arbitrary::Unstructured;
 use classify::{Headers, Request};
@@ -15,10 +15,15 @@ use crate::case::{Case, CaseId, Mutation, Origin, Permitted, Traits};
 use crate::generate::{Draw, generate};
 use crate::mutate::{self, Enumerate, FAMILIES, Family, HEAVY_BYTES_MIN, Mutant};
 use crate::rules;
-use crate::site;
 use crate::spec::{Contract, Edition, Operation};
 use crate::version::{OperationId, Version};
 use crate::witness::Witness;
+
+mod bytes;
+mod places;
+
+use bytes::{Bytes, seeded_bytes, short_hash};
+use places::Places;
 
 /// What to make. Written out at the call: each of these changes the run.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +35,6 @@ pub struct Plan {
     pub heavy: bool,
 }
 
-/// Bytes a draw may use: the longest conversations use about a quarter of it.
-const DRAW_BYTES: usize = 4096;
-/// Draws that are looked into for their places before [`Bytes::Rich`] ones: mutants of common places are small.
-const PLAIN_BASES: u64 = 300;
-/// After so many draws without a place not seen before, all places are taken to be seen.
-const DRAWS_WITHOUT_NEWS_MAX: usize = 2000;
 /// One valid draw in so many is a rich one.
 const RICH_EVERY: u64 = 4;
 /// Draws that the rules may break. Most rules need no more than one; some wait for a tool call or an image.
@@ -49,12 +48,19 @@ const HEAVY_RUN_BYTES_MIN: u64 = 64 << 20;
 const NEWEST_ONLY_BYTES_MIN: u64 = 8 << 20;
 
 /// All cases, lazily, each id once.
-pub fn cases<'c>(contract: &'c Contract, witnesses: &'c [Witness], plan: Plan) -> impl Iterator<Item = Case> + 'c {
-    let operations =
-        contract.editions.iter().flat_map(|edition| edition.operations.iter().map(move |operation| (edition, operation)));
+pub fn cases<'c>(
+    contract: &'c Contract,
+    witnesses: &'c [Witness],
+    plan: Plan,
+) -> impl Iterator<Item = Case> + 'c {
+    let operations = contract
+        .editions
+        .iter()
+        .flat_map(|edition| edition.operations.iter().map(move |operation| (edition, operation)));
     let usual = operations.flat_map(move |(edition, operation)| {
         let maker = Maker { contract, edition, operation, plan };
-        let of_operation = witnesses.iter().filter(move |witness| witness.operation == operation.id.name());
+        let of_operation =
+            witnesses.iter().filter(move |witness| witness.operation == operation.id.name());
         of_operation
             .flat_map(move |witness| witness.cases(contract))
             .filter(move |case| case.version == edition.version)
@@ -64,7 +70,8 @@ pub fn cases<'c>(contract: &'c Contract, witnesses: &'c [Witness], plan: Plan) -
     });
     let newest = &contract.editions[contract.editions.len() - 1];
     let create = newest.operation(OperationId::MessagesCreate);
-    let more = Maker { contract, edition: newest, operation: create, plan }.valid(usize::MAX, EXTRA_STREAM);
+    let more = Maker { contract, edition: newest, operation: create, plan }
+        .valid(usize::MAX, EXTRA_STREAM);
     let mut seen = BTreeSet::new();
     let mut heavy = BTreeSet::new();
     usual
@@ -96,9 +103,14 @@ fn spared(case: &Case, plan: Plan, heavy: &mut BTreeSet<(Version, &'static str, 
         return true;
     }
     let newest = Version::ALL[Version::ALL.len() - 1];
-    let bytes_max = if case.version == newest { HEAVY_RUN_BYTES_MIN } else { NEWEST_ONLY_BYTES_MIN };
+    let bytes_max =
+        if case.version == newest { HEAVY_RUN_BYTES_MIN } else { NEWEST_ONLY_BYTES_MIN };
     (plan.heavy || bytes < bytes_max)
-        && heavy.insert((case.version, case.origin.name(), format!("{}{}", case.origin.rule(), is_mended(case))))
+        && heavy.insert((
+            case.version,
+            case.origin.name(),
+            format!("{}{}", case.origin.rule(), is_mended(case)),
+        ))
 }
 
 fn is_mended(case: &Case) -> bool {
@@ -113,16 +125,11 @@ fn valid_count(operation: OperationId) -> usize {
         OperationId::BatchesCreate => 120,
         OperationId::BatchesList | OperationId::ModelsList => 40,
         OperationId::ModelsGet => 24,
-        OperationId::BatchesGet | OperationId::BatchesCancel | OperationId::BatchesDelete | OperationId::BatchesResults => 8,
+        OperationId::BatchesGet
+        | OperationId::BatchesCancel
+        | OperationId::BatchesDelete
+        | OperationId::BatchesResults => 8,
     }
-}
-
-/// How the bytes of a draw are spread.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Bytes {
-    Plain,
-    /// Half of them high. High bytes say yes to what is optional, so such a draw has most of what can be had.
-    Rich,
 }
 
 /// Keeps the bytes of different purposes apart.
@@ -141,34 +148,38 @@ struct Maker<'c> {
 impl<'c> Maker<'c> {
     fn draw(self, stream: u64, index: u64, bytes: Bytes) -> Draw {
         let place = (self.edition.version as u64) << 8 | self.operation.id as u64;
-        let bytes = seeded_bytes(self.plan.seed ^ stream.rotate_left(32) ^ place.rotate_left(48), index, bytes);
+        let bytes = seeded_bytes(
+            self.plan.seed ^ stream.rotate_left(32) ^ place.rotate_left(48),
+            index,
+            bytes,
+        );
         generate(self.contract, self.edition, self.operation, &mut Unstructured::new(&bytes))
     }
 
     fn valid(self, count: usize, stream: u64) -> impl Iterator<Item = Case> + 'c {
         (0..count as u64).map(move |index| {
-            let bytes = if index % RICH_EVERY == RICH_EVERY - 1 { Bytes::Rich } else { Bytes::Plain };
+            let bytes =
+                if index % RICH_EVERY == RICH_EVERY - 1 { Bytes::Rich } else { Bytes::Plain };
             let Draw { request, traits, .. } = self.draw(stream, index, bytes);
-            let id = format!("{}/{}/valid/{}", self.edition.version, self.operation.id, request_hash(&request));
+            let id = format!(
+                "{}/{}/valid/{}",
+                self.edition.version,
+                self.operation.id,
+                request_hash(&request)
+            );
             self.case(id, Origin::Valid, traits, request)
         })
     }
 
     /// Every family: once on the smallest request, or at each place that the draws come to.
     fn mutants(self) -> impl Iterator<Item = Case> + 'c {
-        let smallest = generate(self.contract, self.edition, self.operation, &mut Unstructured::new(&[]));
+        let smallest =
+            generate(self.contract, self.edition, self.operation, &mut Unstructured::new(&[]));
         let whole = FAMILIES
             .iter()
             .filter(|family| matches!(family.enumerate, Enumerate::Requests(_)))
             .flat_map(move |family| self.of_family(family, &smallest));
-        let places = Places {
-            maker: self,
-            drawn: BTreeSet::new(),
-            seen: BTreeSet::new(),
-            next: 0,
-            without_news: 0,
-            ready: VecDeque::new(),
-        };
+        let places = Places::of(self);
         whole.chain(self.operation.request.is_some().then_some(places).into_iter().flatten())
     }
 
@@ -203,7 +214,9 @@ impl<'c> Maker<'c> {
     /// Each semantic rule of the operation, broken at each place it knows.
     fn breaches(self) -> impl Iterator<Item = Case> + 'c {
         let (version, operation) = (self.edition.version, self.operation.id);
-        let rules = rules::all().filter(move |rule| rule.versions.contains(&version) && rule.operations.contains(&operation));
+        let rules = rules::all().filter(move |rule| {
+            rule.versions.contains(&version) && rule.operations.contains(&operation)
+        });
         let bases: Vec<(Draw, Value)> = (0..BASES_PER_RULE as u64)
             .map(|index| {
                 let draw = self.draw(BASE_STREAM, index, Bytes::Plain);
@@ -222,7 +235,10 @@ impl<'c> Maker<'c> {
             if without_news == BASES_WITHOUT_NEWS_MAX {
                 break;
             }
-            let model = body.get("model").and_then(Value::as_str).and_then(|name| self.contract.models.find(name));
+            let model = body
+                .get("model")
+                .and_then(Value::as_str)
+                .and_then(|name| self.contract.models.find(name));
             let base = rules::Base {
                 version: self.edition.version,
                 operation: self.operation.id,
@@ -236,99 +252,45 @@ impl<'c> Maker<'c> {
             let before = cases.len();
             for breach in breaches {
                 if places.insert(breach.at) {
-                    let mutant =
-                        Mutant { rule: rule.id, at: breach.at.into(), request: breach.request, answers: permitted(rule) };
+                    let mutant = Mutant {
+                        rule: rule.id,
+                        at: breach.at.into(),
+                        request: breach.request,
+                        answers: permitted(rule),
+                    };
                     cases.push(self.mutated("rule", mutant, &draw.traits));
                 }
             }
             // Most rules say all they have on the first base; one that has said nothing yet waits for its base.
-            without_news = if cases.len() > before || cases.is_empty() { 0 } else { without_news + 1 };
+            without_news =
+                if cases.len() > before || cases.is_empty() { 0 } else { without_news + 1 };
         }
         cases
     }
 
     fn case(self, id: String, origin: Origin, traits: Traits, request: Request) -> Case {
-        Case { id: CaseId(id), version: self.edition.version, operation: self.operation.id, origin, traits, request }
+        Case {
+            id: CaseId(id),
+            version: self.edition.version,
+            operation: self.operation.id,
+            origin,
+            traits,
+            request,
+        }
     }
 }
 
 fn permitted(rule: &rules::Rule) -> Permitted {
     match rule.uncertain {
-        Some(uncertain) => Permitted::Uncertain { classes: uncertain.classes, question: uncertain.question },
+        Some(uncertain) => {
+            Permitted::Uncertain { classes: uncertain.classes, question: uncertain.question }
+        }
         None => Permitted::Exactly {
             status: rule.answer.status,
             error_type: rule.answer.error_type,
             error_code: rule.answer.error_code,
         },
     }
-}
-
-/// Draws until no new place turns up, and breaks each new place in every way.
-struct Places<'c> {
-    maker: Maker<'c>,
-    /// Places the generator has said it wrote: a draw without a new one is not looked into.
-    drawn: BTreeSet<u64>,
-    /// Hashes of the places seen: path and schema, and the branch if it is a union.
-    seen: BTreeSet<u64>,
-    next: u64,
-    without_news: usize,
-    ready: VecDeque<Case>,
-}
-
-impl Iterator for Places<'_> {
-    type Item = Case;
-
-    fn next(&mut self) -> Option<Case> {
-        while self.ready.is_empty() && self.without_news < DRAWS_WITHOUT_NEWS_MAX {
-            self.break_next_draw();
-        }
-        self.ready.pop_front()
-    }
-}
-
-impl Places<'_> {
-    fn break_next_draw(&mut self) {
-        let maker = self.maker;
-        let bytes = if self.next < PLAIN_BASES { Bytes::Plain } else { Bytes::Rich };
-        let draw = maker.draw(BASE_STREAM, self.next, bytes);
-        self.next += 1;
-        let Some(schema) = maker.operation.request else { return self.without_news += 1 };
-        let news = draw.places.iter().filter(|place| self.drawn.insert(**place)).count();
-        if news == 0 {
-            return self.without_news += 1;
-        }
-        let body = body_of(&draw.request);
-        let base = maker.base(&draw, &body);
-        let (seen, ready) = (&mut self.seen, &mut self.ready);
-        site::walk(&maker.edition.schemas, schema, &body, &mut |site| {
-            // A place that holds null shows little of what it can hold: it counts as another one.
-            let branch = site.union.map_or(u64::from(site.value.is_null()), |(_, branch)| 2 + branch.schema.index());
-            let place = short_hash(site.place.as_bytes());
-            let key = place ^ (site.schema.index() << 32 | branch).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            if !seen.insert(key) || !is_wanted(maker.operation.id, site.place, place) {
-                return;
-            }
-            for family in FAMILIES {
-                let Enumerate::Sites(enumerate) = family.enumerate else { continue };
-                let mut mutants = Vec::new();
-                enumerate(&base, site, &mut mutants);
-                ready.extend(mutants.into_iter().map(|mutant| maker.mutated(family.name, mutant, &draw.traits)));
-            }
-        });
-        self.without_news = 0;
-    }
-}
-
-/// The components of `messages.create` recur in the operations that share its schema: there, a sample is enough.
-fn is_wanted(operation: OperationId, place: &str, hash: u64) -> bool {
-    const OF_BATCHES: [&str; 2] = ["CreateMessageParams/", "MessageBatchIndividualRequestParams/"];
-    let sample = match operation {
-        OperationId::MessagesCountTokens => 4,
-        OperationId::BatchesCreate => 12,
-        _ => return true,
-    };
-    let own = !place.starts_with(|first: char| first.is_ascii_uppercase());
-    own || OF_BATCHES.iter().any(|component| place.starts_with(component)) || hash.is_multiple_of(sample)
 }
 
 fn body_of(request: &Request) -> Value {
@@ -345,28 +307,4 @@ fn request_hash(request: &Request) -> String {
     }
     hasher.update(request.body.to_bytes());
     hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// FNV-1a: chooses samples, so it has to be the same for ever, and tells names apart within a run.
-fn short_hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// The bytes of one draw: SplitMix64, because it is the same ten lines in every language and for ever.
-fn seeded_bytes(seed: u64, index: u64, kind: Bytes) -> [u8; DRAW_BYTES] {
-    let mut state = seed ^ index.wrapping_mul(0xD1B5_4A32_D192_ED03);
-    let mut bytes = [0; DRAW_BYTES];
-    for chunk in bytes.chunks_exact_mut(8) {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes());
-    }
-    if kind == Bytes::Rich {
-        for byte in bytes.iter_mut().filter(|byte| **byte % 2 == 1) {
-            *byte |= 0xC0;
-        }
-    }
-    bytes
 }

@@ -37,10 +37,19 @@ impl Exceptions {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut list = Self::default();
         for exception in file.exceptions {
-            if let Some(class) = exception.class.as_deref().filter(|class| classify::Class::parse(class).is_none()) {
-                return Err(format!("exception for `{}`: there is no class `{class}`", exception.case));
+            if let Some(class) =
+                exception.class.as_deref().filter(|class| classify::Class::parse(class).is_none())
+            {
+                return Err(format!(
+                    "exception for `{}`: there is no class `{class}`",
+                    exception.case
+                ));
             }
-            if list.entries.iter().any(|(other, _, _)| other.case == exception.case && other.class == exception.class) {
+            if list
+                .entries
+                .iter()
+                .any(|(other, _, _)| other.case == exception.case && other.class == exception.class)
+            {
                 return Err(format!("exception for `{}` stands there twice", exception.case));
             }
             let pattern = WildMatch::new(&exception.case);
@@ -56,9 +65,12 @@ impl Exceptions {
         }
         let class = record.class.name();
         let covers = |exception: &Exception, pattern: &WildMatch| {
-            pattern.matches(&record.id.0) && exception.class.as_deref().is_none_or(|accepted| accepted == class)
+            pattern.matches(&record.id.0)
+                && exception.class.as_deref().is_none_or(|accepted| accepted == class)
         };
-        if let Some((_, _, used)) = self.entries.iter_mut().find(|(exception, pattern, _)| covers(exception, pattern)) {
+        if let Some((_, _, used)) =
+            self.entries.iter_mut().find(|(exception, pattern, _)| covers(exception, pattern))
+        {
             *used += 1;
             record.verdict = Verdict::Excused;
         }

@@ -60,7 +60,9 @@ fn stated(answers: &[StatedAnswer]) -> Expectation {
             error_code: answer.error_code.clone().map(Cow::Owned),
             ..any_of(Cow::Borrowed(classes(answer.status)))
         },
-        several => any_of(several.iter().flat_map(|answer| classes(answer.status)).copied().collect()),
+        several => {
+            any_of(several.iter().flat_map(|answer| classes(answer.status)).copied().collect())
+        }
     }
 }
 
@@ -81,10 +83,10 @@ fn classes(status: u16) -> &'static [Class] {
         409 => &[Class::Conflict],
         413 => &[Class::TooLarge],
         429 => &[Class::RateLimited],
-        401..=499 => &[Class::Undocumented],
         503 => &[Class::Unavailable],
         504 => &[Class::TimedOut],
         529 => &[Class::Overloaded],
-        _ => &[Class::ServerError],
+        500..=599 => &[Class::ServerError],
+        _ => &[Class::Undocumented],
     }
 }

@@ -43,7 +43,12 @@ pub struct Draw {
 }
 
 /// Draws a valid request of the operation. Never fails: when the bytes run out, the rest is as small as can be.
-pub fn generate(contract: &Contract, edition: &Edition, operation: &Operation, bytes: &mut Unstructured<'_>) -> Draw {
+pub fn generate(
+    contract: &Contract,
+    edition: &Edition,
+    operation: &Operation,
+    bytes: &mut Unstructured<'_>,
+) -> Draw {
     let mut generator = Generator {
         edition,
         models: &contract.models,
@@ -68,7 +73,8 @@ pub fn generate(contract: &Contract, edition: &Edition, operation: &Operation, b
         generator.body(schema);
     }
     let (target, headers) = generator.head(operation);
-    let body = if operation.request.is_some() { Body::Bytes(generator.out.0.into()) } else { Body::Empty };
+    let body =
+        if operation.request.is_some() { Body::Bytes(generator.out.0.into()) } else { Body::Empty };
     let request = Request { method: operation.method.into(), target, headers, body };
     Draw { request, traits: generator.traits, places: generator.places }
 }
@@ -255,7 +261,9 @@ impl<'c> Generator<'c, '_, '_> {
             return self.out.string(choice);
         }
         match &text.pattern {
-            Some(pattern) if pattern.starts_with("^srvtoolu_") => self.out.string("srvtoolu_probity"),
+            Some(pattern) if pattern.starts_with("^srvtoolu_") => {
+                self.out.string("srvtoolu_probity")
+            }
             Some(_) => self.out.string("probity-1_A"),
             None => {
                 let words = *self.source.pick(prose::WORDS);

@@ -105,7 +105,8 @@ pub fn judge(contract: &Contract, case: &Case, observation: &Observation) -> Rec
         Observation::Cut(cut) => cut.partial.as_ref(),
         Observation::Unsendable(_) => None,
     };
-    let envelope = reply.filter(|reply| reply.status >= 300).and_then(|reply| envelope::parse(&reply.body));
+    let envelope =
+        reply.filter(|reply| reply.status >= 300).and_then(|reply| envelope::parse(&reply.body));
     let mut record = Record {
         id: case.id.clone(),
         version: case.version,
@@ -116,8 +117,14 @@ pub fn judge(contract: &Contract, case: &Case, observation: &Observation) -> Rec
         at: at(&case.origin),
         class,
         status: observation.status(),
-        error_type: envelope.as_ref().and_then(|envelope| envelope.error_type.as_deref()).map(Box::from),
-        error_code: envelope.as_ref().and_then(|envelope| envelope.error_code.as_deref()).map(Box::from),
+        error_type: envelope
+            .as_ref()
+            .and_then(|envelope| envelope.error_type.as_deref())
+            .map(Box::from),
+        error_code: envelope
+            .as_ref()
+            .and_then(|envelope| envelope.error_code.as_deref())
+            .map(Box::from),
         verdict: Verdict::Agree,
         findings: Vec::new(),
         expected,
@@ -129,7 +136,12 @@ pub fn judge(contract: &Contract, case: &Case, observation: &Observation) -> Rec
     }
     compare(&mut record);
     if let Some(reply) = reply {
-        record.findings.extend(response::check(contract.edition(case.version), case.operation, class, reply));
+        record.findings.extend(response::check(
+            contract.edition(case.version),
+            case.operation,
+            class,
+            reply,
+        ));
     }
     if !record.findings.is_empty() {
         record.verdict = Verdict::Drift;
@@ -140,13 +152,27 @@ pub fn judge(contract: &Contract, case: &Case, observation: &Observation) -> Rec
 /// What says nothing about the contract: a connection that never stood, a limit of the account.
 fn inconclusive(observation: &Observation, class: Class) -> Option<Finding> {
     match (observation, class) {
-        (Observation::Unsendable(why), _) => Some(Finding::new("unsendable", "", Blame::Harness, why.clone())),
-        (_, Class::Unreachable(kind)) => {
-            Some(Finding::new("unreachable", "", Blame::Target, format!("no complete answer: {kind:?}")))
+        (Observation::Unsendable(why), _) => {
+            Some(Finding::new("unsendable", "", Blame::Harness, why.clone()))
         }
-        (_, Class::RateLimited | Class::RateLimitDisguised | Class::SpendLimited | Class::Overloaded) => {
-            Some(Finding::new("limited", "", Blame::Target, "the target limits the rate or the spend"))
-        }
+        (_, Class::Unreachable(kind)) => Some(Finding::new(
+            "unreachable",
+            "",
+            Blame::Target,
+            format!("no complete answer: {kind:?}"),
+        )),
+        (
+            _,
+            Class::RateLimited
+            | Class::RateLimitDisguised
+            | Class::SpendLimited
+            | Class::Overloaded,
+        ) => Some(Finding::new(
+            "limited",
+            "",
+            Blame::Target,
+            "the target limits the rate or the spend",
+        )),
         _ => None,
     }
 }
@@ -160,16 +186,34 @@ fn compare(record: &mut Record) {
     }
     let success = expected.status.is_some_and(|status| status < 300);
     if !success && expected.status.is_some() && expected.status != record.status {
-        let trace = format!("expected status {}, got {}", text(expected.status), text(record.status));
+        let trace =
+            format!("expected status {}, got {}", text(expected.status), text(record.status));
         record.findings.push(Finding::new("answer-status", "", Blame::Target, trace));
     }
-    if expected.error_type.is_some() && expected.error_type.as_deref() != record.error_type.as_deref() {
-        let trace = format!("expected type {}, got {}", text(expected.error_type.as_deref()), text(record.error_type.as_deref()));
+    if expected.error_type.is_some()
+        && expected.error_type.as_deref() != record.error_type.as_deref()
+    {
+        let trace = format!(
+            "expected type {}, got {}",
+            text(expected.error_type.as_deref()),
+            text(record.error_type.as_deref())
+        );
         record.findings.push(Finding::new("answer-type", "/error/type", Blame::Target, trace));
     }
-    if expected.error_code.is_some() && expected.error_code.as_deref() != record.error_code.as_deref() {
-        let trace = format!("expected code {}, got {}", text(expected.error_code.as_deref()), text(record.error_code.as_deref()));
-        record.findings.push(Finding::new("answer-code", "/error/details/error_code", Blame::Target, trace));
+    if expected.error_code.is_some()
+        && expected.error_code.as_deref() != record.error_code.as_deref()
+    {
+        let trace = format!(
+            "expected code {}, got {}",
+            text(expected.error_code.as_deref()),
+            text(record.error_code.as_deref())
+        );
+        record.findings.push(Finding::new(
+            "answer-code",
+            "/error/details/error_code",
+            Blame::Target,
+            trace,
+        ));
     }
 }
 

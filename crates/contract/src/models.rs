@@ -120,7 +120,9 @@ pub enum Confidence {
 impl Models {
     /// The model of that id or alias.
     pub fn find(&self, name: &str) -> Option<&Model> {
-        self.current.iter().find(|model| model.id == name || model.aliases.iter().any(|a| a == name))
+        self.current
+            .iter()
+            .find(|model| model.id == name || model.aliases.iter().any(|a| a == name))
     }
 }
 

@@ -68,9 +68,13 @@ impl Reach {
 
     fn census(&mut self, edition: &Edition, case: &Case) {
         let Some(root) = edition.operation(case.operation).request else { return };
-        let Ok(body) = serde_json::from_slice::<Value>(&case.request.body.to_bytes()) else { return };
+        let Ok(body) = serde_json::from_slice::<Value>(&case.request.body.to_bytes()) else {
+            return;
+        };
         let census = self.schema.entry(edition.version).or_default();
-        site::walk(&edition.schemas, root, &body, &mut |site| census.note(edition, site.schema, site.value));
+        site::walk(&edition.schemas, root, &body, &mut |site| {
+            census.note(edition, site.schema, site.value)
+        });
     }
 
     /// Heavy bodies and their bytes.
@@ -90,7 +94,11 @@ impl Reach {
         self.write_schema(contract, &mut text);
         let missed: Vec<_> = self.rules_missed().collect();
         let (all, broken) = (rules::all().count(), self.rules.len());
-        let _ = writeln!(text, "\nsemantic rules {all} · broken {broken} · witnessed {}", self.witnesses.len());
+        let _ = writeln!(
+            text,
+            "\nsemantic rules {all} · broken {broken} · witnessed {}",
+            self.witnesses.len()
+        );
         for id in missed {
             let _ = writeln!(text, "  never broken: {id}");
         }
@@ -103,8 +111,13 @@ impl Reach {
     }
 
     fn write_families(&self, text: &mut String) {
-        let families = ["valid", "witness"].into_iter().chain(FAMILIES.iter().map(|family| family.name)).chain(["rule"]);
-        let short = |operation: OperationId| operation.name().replace("messages.", "m.").replace("batches.", "b.");
+        let families = ["valid", "witness"]
+            .into_iter()
+            .chain(FAMILIES.iter().map(|family| family.name))
+            .chain(["rule"]);
+        let short = |operation: OperationId| {
+            operation.name().replace("messages.", "m.").replace("batches.", "b.")
+        };
         let _ = write!(text, "{:10}", "family");
         for operation in OperationId::ALL {
             let _ = write!(text, " {:>14}", short(operation));
@@ -137,9 +150,13 @@ impl Reach {
                 reached.choices.len(),
                 whole.choices.len(),
             );
-            let missed = whole.places.difference(&reached.places).chain(whole.branches.difference(&reached.branches));
+            let missed = whole
+                .places
+                .difference(&reached.places)
+                .chain(whole.branches.difference(&reached.branches));
             for (schema, name) in missed.chain(whole.choices.difference(&reached.choices)) {
-                let component = edition.schemas.node(*schema).component.as_deref().unwrap_or("(inline)");
+                let component =
+                    edition.schemas.node(*schema).component.as_deref().unwrap_or("(inline)");
                 let _ = writeln!(text, "  never drawn: {component} {name}");
             }
         }
@@ -152,7 +169,8 @@ impl Census {
         let schema = edition.schemas.resolved_id(schema);
         match &edition.schemas.node(schema).kind {
             Kind::Object(object) => {
-                let members = object.properties.iter().filter(|property| value.get(&property.name).is_some());
+                let members =
+                    object.properties.iter().filter(|property| value.get(&property.name).is_some());
                 self.places.extend(members.map(|property| (schema, property.name.clone())));
             }
             Kind::Text(text) if text.choices.len() > 1 => {
@@ -161,8 +179,11 @@ impl Census {
             Kind::Union(union) => {
                 if let Some(branch) = edition.schemas.branch(union, value) {
                     let tag = union.tag.as_ref().and_then(|tag| value.get(tag)?.as_str());
-                    let name = tag.or(branch.tags.first().map(String::as_str));
-                    self.branches.insert((schema, name.map_or_else(|| unnamed(edition, branch.schema), str::to_owned)));
+                    let name = tag.or_else(|| branch.tags.first().map(String::as_str));
+                    self.branches.insert((
+                        schema,
+                        name.map_or_else(|| unnamed(edition, branch.schema), str::to_owned),
+                    ));
                     self.note(edition, branch.schema, value);
                 }
             }
@@ -174,7 +195,8 @@ impl Census {
     fn of(edition: &Edition) -> Self {
         let mut census = Self::default();
         let mut seen = BTreeSet::new();
-        let mut open: Vec<_> = edition.operations.iter().filter_map(|operation| operation.request).collect();
+        let mut open: Vec<_> =
+            edition.operations.iter().filter_map(|operation| operation.request).collect();
         while let Some(id) = open.pop() {
             let schema = edition.schemas.resolved_id(id);
             if !seen.insert(schema) {
@@ -189,7 +211,9 @@ impl Census {
                     }
                 }
                 Kind::Text(text) if text.choices.len() > 1 => {
-                    census.choices.extend(text.choices.iter().map(|choice| (schema, choice.clone())));
+                    census
+                        .choices
+                        .extend(text.choices.iter().map(|choice| (schema, choice.clone())));
                 }
                 Kind::Union(union) => {
                     for branch in &union.branches {

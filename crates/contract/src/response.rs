@@ -8,21 +8,39 @@ use crate::spec::Edition;
 use crate::version::OperationId;
 
 /// What in the reply breaks the spec. Empty for replies that no schema describes (edge pages, cut streams).
-pub fn check(edition: &Edition, operation: OperationId, class: Class, reply: &Reply) -> Vec<Finding> {
+pub fn check(
+    edition: &Edition,
+    operation: OperationId,
+    class: Class,
+    reply: &Reply,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     match class {
         Class::Accepted => check_success(edition, operation, reply, &mut findings),
         Class::Streamed => check_stream(edition, operation, reply, &mut findings),
-        Class::EdgeForbidden | Class::Intermediary | Class::Impostor | Class::Malformed | Class::StreamCut => return findings,
+        Class::EdgeForbidden
+        | Class::Intermediary
+        | Class::Impostor
+        | Class::Malformed
+        | Class::StreamCut => return findings,
         // The edge answers before the API does, in a shape of its own.
-        Class::TooLarge if envelope::parse(&reply.body).is_none_or(|envelope| !envelope.outer_type) => return findings,
+        Class::TooLarge
+            if envelope::parse(&reply.body).is_none_or(|envelope| !envelope.outer_type) =>
+        {
+            return findings;
+        }
         _ => check_error(edition, reply, &mut findings),
     }
     check_request_id(reply, &mut findings);
     findings
 }
 
-fn check_success(edition: &Edition, operation: OperationId, reply: &Reply, findings: &mut Vec<Finding>) {
+fn check_success(
+    edition: &Edition,
+    operation: OperationId,
+    reply: &Reply,
+    findings: &mut Vec<Finding>,
+) {
     let media = media_type(reply);
     if media == "application/x-jsonl" {
         for line in reply.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -33,7 +51,12 @@ fn check_success(edition: &Edition, operation: OperationId, reply: &Reply, findi
     }
 }
 
-fn check_stream(edition: &Edition, operation: OperationId, reply: &Reply, findings: &mut Vec<Finding>) {
+fn check_stream(
+    edition: &Edition,
+    operation: OperationId,
+    reply: &Reply,
+    findings: &mut Vec<Finding>,
+) {
     let media = media_type(reply);
     let mut decoder = sse::Decoder::default();
     for event in decoder.push(&reply.body) {
@@ -41,15 +64,31 @@ fn check_stream(edition: &Edition, operation: OperationId, reply: &Reply, findin
     }
 }
 
-fn check_value(edition: &Edition, operation: OperationId, media: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
+fn check_value(
+    edition: &Edition,
+    operation: OperationId,
+    media: &str,
+    bytes: &[u8],
+    findings: &mut Vec<Finding>,
+) {
     let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
-        return findings.push(Finding::new("response-not-json", "", Blame::Target, "the body is not JSON"));
+        return findings.push(Finding::new(
+            "response-not-json",
+            "",
+            Blame::Target,
+            "the body is not JSON",
+        ));
     };
     match edition.validators.success_holds(operation, media, &value) {
         Some(true) => {}
         Some(false) => {
             for problem in edition.validators.success_problems(operation, media, &value) {
-                findings.push(Finding::new("response-schema", problem.path, Blame::Target, problem.message));
+                findings.push(Finding::new(
+                    "response-schema",
+                    problem.path,
+                    Blame::Target,
+                    problem.message,
+                ));
             }
         }
         None => {
@@ -62,16 +101,29 @@ fn check_value(edition: &Edition, operation: OperationId, media: &str, bytes: &[
 fn check_error(edition: &Edition, reply: &Reply, findings: &mut Vec<Finding>) {
     match serde_json::from_slice::<Value>(&reply.body) {
         Ok(value) if edition.validators.error_holds(&value) => {}
-        Ok(_) => findings.push(Finding::new("error-envelope", "", Blame::Target, "the error body breaks the envelope's schema")),
-        Err(error) => findings.push(Finding::new("response-not-json", "", Blame::Target, error.to_string())),
+        Ok(_) => findings.push(Finding::new(
+            "error-envelope",
+            "",
+            Blame::Target,
+            "the error body breaks the envelope's schema",
+        )),
+        Err(error) => {
+            findings.push(Finding::new("response-not-json", "", Blame::Target, error.to_string()))
+        }
     }
 }
 
 fn check_request_id(reply: &Reply, findings: &mut Vec<Finding>) {
     let Some(header) = reply.headers.get("request-id") else {
-        return findings.push(Finding::new("request-id-missing", "", Blame::Target, "no request-id header"));
+        return findings.push(Finding::new(
+            "request-id-missing",
+            "",
+            Blame::Target,
+            "no request-id header",
+        ));
     };
-    let body = envelope::parse(&reply.body).and_then(|envelope| envelope.request_id.map(|id| id.into_owned()));
+    let body = envelope::parse(&reply.body)
+        .and_then(|envelope| envelope.request_id.map(|id| id.into_owned()));
     if let Some(body) = body.filter(|body| body != header) {
         let trace = format!("the body says {body}, the header {header}");
         findings.push(Finding::new("request-id-differs", "/request_id", Blame::Target, trace));

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use openapiv3::{
-    AdditionalProperties, ObjectType, OpenAPI, ReferenceOr, Schema as OpenSchema, SchemaData, SchemaKind, StringType,
-    Type, VariantOrUnknownOrEmpty,
+    AdditionalProperties, ObjectType, OpenAPI, ReferenceOr, Schema as OpenSchema, SchemaData,
+    SchemaKind, StringType, Type, VariantOrUnknownOrEmpty,
 };
 use serde_json::Value;
 
@@ -119,14 +119,20 @@ impl Schemas {
         let mut schemas = Self::default();
         let components = document.components.as_ref().map(|components| &components.schemas);
         for name in components.into_iter().flatten().map(|(name, _)| name) {
-            let id = schemas.push(Node { kind: Kind::Any, nullable: false, component: Some(name.clone()) });
+            let id = schemas.push(Node {
+                kind: Kind::Any,
+                nullable: false,
+                component: Some(name.clone()),
+            });
             schemas.components.insert(name.clone(), id);
         }
         for (name, schema) in components.into_iter().flatten() {
             let at = format!("/components/schemas/{name}");
             let id = schemas.components[name];
             let (kind, nullable) = match schema {
-                ReferenceOr::Reference { reference } => (Kind::Alias(schemas.resolve(reference, &at)?), false),
+                ReferenceOr::Reference { reference } => {
+                    (Kind::Alias(schemas.resolve(reference, &at)?), false)
+                }
                 ReferenceOr::Item(schema) => schemas.read(schema, &at)?,
             };
             let node = &mut schemas.nodes[id.0 as usize];
@@ -186,10 +192,12 @@ impl Schemas {
         match &union.tag {
             Some(tag) => {
                 let tag = value.get(tag).and_then(Value::as_str);
-                let tagged = |branch: &&Branch| tag.is_some_and(|tag| branch.tags.iter().any(|t| t == tag));
+                let tagged =
+                    |branch: &&Branch| tag.is_some_and(|tag| branch.tags.iter().any(|t| t == tag));
                 // A branch whose tag may be absent is listed with the tags it has, and taken when there is none.
                 union.branches.iter().find(tagged).or_else(|| {
-                    let untagged = |branch: &&Branch| !self.requires_tag(branch, union.tag.as_deref());
+                    let untagged =
+                        |branch: &&Branch| !self.requires_tag(branch, union.tag.as_deref());
                     union.branches.iter().filter(|_| tag.is_none()).find(untagged)
                 })
             }
@@ -199,7 +207,9 @@ impl Schemas {
 
     fn requires_tag(&self, branch: &Branch, tag: Option<&str>) -> bool {
         match &self.resolved(branch.schema).kind {
-            Kind::Object(object) => object.properties.iter().any(|p| Some(p.name.as_str()) == tag && p.required),
+            Kind::Object(object) => {
+                object.properties.iter().any(|p| Some(p.name.as_str()) == tag && p.required)
+            }
             _ => true,
         }
     }
@@ -218,19 +228,24 @@ impl Schemas {
             Kind::Number { .. } => value.is_number(),
             Kind::Object(_) => value.is_object(),
             Kind::Text(_) => value.is_string(),
-            Kind::Union(union) => union.branches.iter().any(|branch| self.same_type(branch.schema, value)),
+            Kind::Union(union) => {
+                union.branches.iter().any(|branch| self.same_type(branch.schema, value))
+            }
         }
     }
 
     fn push(&mut self, node: Node) -> SchemaId {
-        let id = SchemaId(u32::try_from(self.nodes.len()).expect("a document has fewer schemas than u32 counts"));
+        let id = SchemaId(
+            u32::try_from(self.nodes.len()).expect("a document has fewer schemas than u32 counts"),
+        );
         self.nodes.push(node);
         id
     }
 
     fn resolve(&self, reference: &str, at: &str) -> Result<SchemaId, String> {
         let name = reference.strip_prefix("#/components/schemas/").unwrap_or(reference);
-        self.component(name).ok_or_else(|| format!("{at}: `$ref: {reference}` names no component schema"))
+        self.component(name)
+            .ok_or_else(|| format!("{at}: `$ref: {reference}` names no component schema"))
     }
 
     fn read(&mut self, schema: &OpenSchema, at: &str) -> Result<(Kind, bool), String> {
@@ -253,7 +268,9 @@ impl Schemas {
                 min: integer.minimum.map(|min| min + i64::from(integer.exclusive_minimum)),
                 max: integer.maximum.map(|max| max - i64::from(integer.exclusive_maximum)),
             },
-            SchemaKind::Type(Type::Number(number)) => Kind::Number { min: number.minimum, max: number.maximum },
+            SchemaKind::Type(Type::Number(number)) => {
+                Kind::Number { min: number.minimum, max: number.maximum }
+            }
             SchemaKind::Type(Type::Object(object)) => self.read_object(object, at)?,
             SchemaKind::Type(Type::String(text)) => Kind::Text(read_text(text)),
             SchemaKind::OneOf { one_of: branches } | SchemaKind::AnyOf { any_of: branches } => {
@@ -261,13 +278,22 @@ impl Schemas {
             }
             SchemaKind::AllOf { all_of } => match all_of.as_slice() {
                 [one] => Kind::Alias(self.add(one, at)?),
-                _ => return Err(format!("{at}: allOf of {} schemas; the loader takes one", all_of.len())),
+                _ => {
+                    return Err(format!(
+                        "{at}: allOf of {} schemas; the loader takes one",
+                        all_of.len()
+                    ));
+                }
             },
-            SchemaKind::Any(any) if any.typ.is_none() && any.properties.is_empty() && any.enumeration.is_empty() => {
+            SchemaKind::Any(any)
+                if any.typ.is_none() && any.properties.is_empty() && any.enumeration.is_empty() =>
+            {
                 Kind::Any
             }
             SchemaKind::Any(_) | SchemaKind::Not { .. } => {
-                return Err(format!("{at}: a combination of keywords the loader has no node for; give it a `type`"));
+                return Err(format!(
+                    "{at}: a combination of keywords the loader has no node for; give it a `type`"
+                ));
             }
         };
         Ok((kind, schema.schema_data.nullable))
@@ -293,8 +319,14 @@ impl Schemas {
         Ok(Kind::Object(Object { properties, more }))
     }
 
-    fn read_union(&mut self, branches: &[ReferenceOr<OpenSchema>], data: &SchemaData, at: &str) -> Result<Kind, String> {
-        let tag = data.discriminator.as_ref().map(|discriminator| discriminator.property_name.clone());
+    fn read_union(
+        &mut self,
+        branches: &[ReferenceOr<OpenSchema>],
+        data: &SchemaData,
+        at: &str,
+    ) -> Result<Kind, String> {
+        let tag =
+            data.discriminator.as_ref().map(|discriminator| discriminator.property_name.clone());
         let mapping = data.discriminator.as_ref().map(|discriminator| &discriminator.mapping);
         let mut read = Vec::with_capacity(branches.len());
         for (index, branch) in branches.iter().enumerate() {
@@ -308,7 +340,9 @@ impl Schemas {
                 ReferenceOr::Item(_) => Vec::new(),
             };
             if tag.is_some() && tags.is_empty() {
-                return Err(format!("{at}: branch {index} has no entry in the discriminator's mapping"));
+                return Err(format!(
+                    "{at}: branch {index} has no entry in the discriminator's mapping"
+                ));
             }
             read.push(Branch { tags, schema: self.add(branch, &format!("{at}/{index}"))? });
         }
@@ -324,9 +358,9 @@ fn read_text(text: &StringType) -> Text {
         pattern: text.pattern.clone(),
         format: match &text.format {
             VariantOrUnknownOrEmpty::Unknown(format) => Some(format.clone()),
-            VariantOrUnknownOrEmpty::Item(format) => {
-                serde_json::to_value(format).ok().and_then(|format| format.as_str().map(str::to_owned))
-            }
+            VariantOrUnknownOrEmpty::Item(format) => serde_json::to_value(format)
+                .ok()
+                .and_then(|format| format.as_str().map(str::to_owned)),
             VariantOrUnknownOrEmpty::Empty => None,
         },
     }

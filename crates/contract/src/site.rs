@@ -28,8 +28,15 @@ const DEPTH_MAX: usize = 24;
 
 /// Calls `visit` for the body itself (path empty) and for every place in it that a schema describes, outer first.
 pub fn walk(schemas: &Schemas, root: SchemaId, body: &Value, visit: &mut dyn FnMut(Site<'_>)) {
-    let mut walk =
-        Walk { schemas, root: schemas.resolved_id(root), visit, path: String::new(), place: String::new(), pointer: String::new(), depth: 0 };
+    let mut walk = Walk {
+        schemas,
+        root: schemas.resolved_id(root),
+        visit,
+        path: String::new(),
+        place: String::new(),
+        pointer: String::new(),
+        depth: 0,
+    };
     walk.site(root, body, None);
 }
 
@@ -70,11 +77,14 @@ impl Walk<'_, '_> {
             (Kind::Object(object), Value::Object(members)) => {
                 let component = schemas.node(schemas.resolved_id(schema)).component.as_deref();
                 let component = component.filter(|_| schemas.resolved_id(schema) != self.root);
-                let outside = component.map(|name| std::mem::replace(&mut self.place, name.to_owned()));
+                let outside =
+                    component.map(|name| std::mem::replace(&mut self.place, name.to_owned()));
                 for (name, value) in members {
                     match object.properties.iter().find(|property| property.name == *name) {
                         Some(property) => {
-                            self.at(Some(name), name, |walk| walk.site(property.schema, value, Some(property)));
+                            self.at(Some(name), name, |walk| {
+                                walk.site(property.schema, value, Some(property))
+                            });
                         }
                         None => {
                             if let More::Of(schema) = object.more {

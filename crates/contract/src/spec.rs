@@ -16,8 +16,8 @@ use crate::validate::Validators;
 use crate::version::{OperationId, Version};
 
 pub mod lower;
-pub mod overlay;
 mod operations;
+pub mod overlay;
 
 pub use operations::{Operation, Parameter};
 
@@ -80,8 +80,12 @@ impl Contract {
             .map(|(document, name)| Edition::read(document, name))
             .collect::<Result<Vec<_>, _>>()?;
         editions.sort_by_key(|edition| edition.version);
-        if let Some(missing) = Version::ALL.into_iter().find(|v| editions.iter().all(|e| e.version != *v)) {
-            let message = format!("no document describes API version {missing}; add an overlay whose info.version is {missing}");
+        if let Some(missing) =
+            Version::ALL.into_iter().find(|v| editions.iter().all(|e| e.version != *v))
+        {
+            let message = format!(
+                "no document describes API version {missing}; add an overlay whose info.version is {missing}"
+            );
             return Err(SpecError::new(&texts.openapi.name, message));
         }
         Ok(Self { as_of: as_of(&texts.source)?, sha256: hash(texts), models, editions })
@@ -89,7 +93,10 @@ impl Contract {
 
     /// The contract under that version.
     pub fn edition(&self, version: Version) -> &Edition {
-        self.editions.iter().find(|edition| edition.version == version).expect("parse checked every version")
+        self.editions
+            .iter()
+            .find(|edition| edition.version == version)
+            .expect("parse checked every version")
     }
 }
 
@@ -100,15 +107,22 @@ impl Edition {
             let known = Version::ALL.map(Version::name).join(", ");
             SpecError::new(name, format!("info.version is `{version}`, expected one of {known}"))
         })?;
-        let lowered = lower::document(&document).map_err(|error| SpecError::new(name, error.to_string()))?;
-        let mut schemas = Schemas::compile(&lowered).map_err(|message| SpecError::new(name, message))?;
-        let operations = operations::read(&lowered, &mut schemas).map_err(|message| SpecError::new(name, message))?;
-        let validators = Validators::compile(&document, &operations).map_err(|message| SpecError::new(name, message))?;
+        let lowered =
+            lower::document(&document).map_err(|error| SpecError::new(name, error.to_string()))?;
+        let mut schemas =
+            Schemas::compile(&lowered).map_err(|message| SpecError::new(name, message))?;
+        let operations = operations::read(&lowered, &mut schemas)
+            .map_err(|message| SpecError::new(name, message))?;
+        let validators = Validators::compile(&document, &operations)
+            .map_err(|message| SpecError::new(name, message))?;
         Ok(Self { version, document, operations, schemas, validators })
     }
 
     pub fn operation(&self, id: OperationId) -> &Operation {
-        self.operations.iter().find(|operation| operation.id == id).expect("read checked every operation")
+        self.operations
+            .iter()
+            .find(|operation| operation.id == id)
+            .expect("read checked every operation")
     }
 
     /// The lowered schema of the component of that name.
@@ -118,20 +132,25 @@ impl Edition {
 }
 
 fn read_yaml(text: &Text) -> Result<Value, SpecError> {
-    serde_saphyr::from_str(&text.text).map_err(|error| SpecError::new(&text.name, error.to_string()))
+    serde_saphyr::from_str(&text.text)
+        .map_err(|error| SpecError::new(&text.name, error.to_string()))
 }
 
 fn as_of(source: &Text) -> Result<String, SpecError> {
     let date = source.text.lines().find_map(|line| line.strip_prefix("as_of:")).map(str::trim);
     match date {
         Some(date) if date.len() == 10 && date.split('-').count() == 3 => Ok(date.to_owned()),
-        _ => Err(SpecError::new(&source.name, "no line `as_of: YYYY-MM-DD`: the date the contract describes")),
+        _ => Err(SpecError::new(
+            &source.name,
+            "no line `as_of: YYYY-MM-DD`: the date the contract describes",
+        )),
     }
 }
 
 fn hash(texts: &Texts) -> String {
     let mut hasher = Sha256::new();
-    let all = [&texts.openapi].into_iter().chain(&texts.overlays).chain([&texts.models, &texts.source]);
+    let all =
+        [&texts.openapi].into_iter().chain(&texts.overlays).chain([&texts.models, &texts.source]);
     for text in all {
         hasher.update(text.text.as_bytes());
     }

@@ -70,11 +70,13 @@ impl Witness {
         if OperationId::parse(&witness.operation).is_none() {
             return Err(wrong(format!("operation `{}` is not one of the ten", witness.operation)));
         }
-        if let Some(version) = witness.versions.iter().find(|version| Version::parse(version).is_none()) {
+        if let Some(version) =
+            witness.versions.iter().find(|version| Version::parse(version).is_none())
+        {
             return Err(wrong(format!("there is no API version `{version}`")));
         }
         for attempt in [&witness.violation, &witness.mended] {
-            if attempt.status.is_some() == !attempt.statuses.is_empty() {
+            if attempt.status.is_some() != attempt.statuses.is_empty() {
                 return Err(wrong("state either `status` or `statuses`".to_owned()));
             }
             let encoded = attempt.body_base64.as_deref().map(|body| STANDARD.decode(body));
@@ -88,7 +90,9 @@ impl Witness {
     /// The violation and its twin, for each version the witness holds for.
     pub fn cases<'w>(&'w self, contract: &'w Contract) -> impl Iterator<Item = Case> + 'w {
         let versions = self.versions.iter().filter_map(|version| Version::parse(version));
-        versions.flat_map(move |version| [self.case(contract, version, false), self.case(contract, version, true)])
+        versions.flat_map(move |version| {
+            [self.case(contract, version, false), self.case(contract, version, true)]
+        })
     }
 
     fn case(&self, contract: &Contract, version: Version, mended: bool) -> Case {
@@ -106,7 +110,10 @@ impl Witness {
             version,
             operation,
             origin: Origin::Witness { rule: self.rule.clone(), mended, answers: answers.collect() },
-            traits: Traits { mock_only: Some("typed for our mock's ids and signatures"), ..Traits::default() },
+            traits: Traits {
+                mock_only: Some("typed for our mock's ids and signatures"),
+                ..Traits::default()
+            },
             request: attempt.request(contract, version, operation),
         }
     }
@@ -129,7 +136,7 @@ impl Attempt {
             headers.replace(name.clone(), value.replace("$KEY", KEY_PLACEHOLDER));
         }
         Request {
-            method: self.method.clone().map_or(operation.method.into(), Into::into),
+            method: self.method.clone().map_or_else(|| operation.method.into(), Into::into),
             target: self.path.clone().unwrap_or_else(|| operation.path.clone()).into(),
             headers,
             body,

@@ -37,7 +37,13 @@ fn check(contract: &Contract, edition: &Edition, operation: OperationId, draw: &
     body
 }
 
-fn judge_params(contract: &Contract, edition: &Edition, operation: OperationId, draw: &Draw, body: &Value) {
+fn judge_params(
+    contract: &Contract,
+    edition: &Edition,
+    operation: OperationId,
+    draw: &Draw,
+    body: &Value,
+) {
     let name = body.get("model").and_then(Value::as_str).unwrap_or_default();
     let ask = Ask {
         version: edition.version,
@@ -63,7 +69,9 @@ fn draws(seed: u64, count: usize) -> impl Iterator<Item = Vec<u8>> {
     (0..count).map(move |_| {
         (0..256)
             .flat_map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 state.rotate_right(23).to_le_bytes()
             })
             .collect()
@@ -110,26 +118,39 @@ fn ten_thousand_draws_reach_every_branch_and_choice() {
             let body: Value = serde_json::from_slice(&draw.request.body.to_bytes()).expect("JSON");
             site::walk(&edition.schemas, root, &body, &mut |site| {
                 let node = edition.schemas.resolved(site.schema);
-                let name = node.component.clone().unwrap_or_else(|| site.path.rsplit('/').next().unwrap_or("").to_owned());
+                let name = node
+                    .component
+                    .clone()
+                    .unwrap_or_else(|| site.path.rsplit('/').next().unwrap_or("").to_owned());
                 match &node.kind {
                     Kind::Union(union) => {
                         for branch in union.branches.iter().flat_map(|branch| &branch.tags) {
                             wanted.insert(format!("{name}:{branch}"));
                         }
-                        let tag = union.tag.as_ref().and_then(|tag| site.value.get(tag)).and_then(Value::as_str);
-                        if let Some(tag) = tag.or(site.union.and_then(|(_, b)| b.tags.first().map(String::as_str))) {
+                        let tag = union
+                            .tag
+                            .as_ref()
+                            .and_then(|tag| site.value.get(tag))
+                            .and_then(Value::as_str);
+                        if let Some(tag) = tag.or_else(|| {
+                            site.union.and_then(|(_, b)| b.tags.first().map(String::as_str))
+                        }) {
                             reached.insert(format!("{name}:{tag}"));
                         }
                     }
                     Kind::Text(text) if text.choices.len() > 1 => {
                         wanted.extend(text.choices.iter().map(|choice| format!("{name}={choice}")));
-                        reached.insert(format!("{name}={}", site.value.as_str().unwrap_or_default()));
+                        reached
+                            .insert(format!("{name}={}", site.value.as_str().unwrap_or_default()));
                     }
                     _ => {}
                 }
             });
         }
-        let missing: Vec<_> = wanted.difference(&reached).filter(|one| !UNREACHABLE.contains(&one.as_str())).collect();
+        let missing: Vec<_> = wanted
+            .difference(&reached)
+            .filter(|one| !UNREACHABLE.contains(&one.as_str()))
+            .collect();
         assert!(missing.is_empty(), "{}: {missing:?}", edition.version);
         assert!(wanted.len() > 120, "the census itself reaches little: {}", wanted.len());
     }

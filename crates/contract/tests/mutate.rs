@@ -57,13 +57,13 @@ fn the_parameters_of_a_batch_item_are_judged_later() {
         let check = |name: &str, expected: Option<Permitted>| {
             assert_eq!(answers.get(name).copied(), expected, "{name}")
         };
-        check("required/requests/params/model", Some(Permitted::Served));
-        check("unknown-member/requests/params", Some(Permitted::Served));
+        check("required/CreateMessageParams/model", Some(Permitted::Served));
+        check("unknown-member/MessageBatchIndividualRequestParams/params", Some(Permitted::Served));
         check("unknown-member/requests/each", Some(INVALID));
-        check("required/requests/params", Some(INVALID));
-        check("pattern/requests/custom_id", Some(INVALID));
-        check("null/requests/params", None);
-        check("lone-surrogate/requests/params/system", Some(INVALID));
+        check("required/MessageBatchIndividualRequestParams/params", Some(INVALID));
+        check("pattern/MessageBatchIndividualRequestParams/custom_id", Some(INVALID));
+        check("null/MessageBatchIndividualRequestParams/params", None);
+        check("lone-surrogate/CreateMessageParams/system", Some(INVALID));
     });
 }
 

@@ -208,7 +208,9 @@ fn moved(before: &BTreeMap<String, String>, members: &[(String, String)]) -> Vec
         }
     }
     if draws_gone + draws_new > 0 {
-        moved.push(format!("valid draws: {draws_gone} gone, {draws_new} new; they are named after their content"));
+        moved.push(format!(
+            "valid draws: {draws_gone} gone, {draws_new} new; they are named after their content"
+        ));
     }
     moved
 }

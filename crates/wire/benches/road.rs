@@ -6,6 +6,8 @@
 //! With `ROAD_CASES=N` it makes one run of N cases instead and prints the peak memory: the parent does that for
 //! two sizes, each in a process of its own.
 
+#![expect(clippy::print_stdout, reason = "a bench reports on standard output")]
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -50,7 +52,11 @@ fn compare(contract: &Arc<Contract>) {
         }
     }
     let medians: Vec<f64> = rates.iter_mut().map(|rates| median(rates)).collect();
-    for (name, rate) in ["road, one thread", "road, two threads", "bare, one thread", "bare, two threads"].iter().zip(&medians) {
+    for (name, rate) in
+        ["road, one thread", "road, two threads", "bare, one thread", "bare, two threads"]
+            .iter()
+            .zip(&medians)
+    {
         println!("{name:18} {rate:7.0} cases/s (median of {RUNS})");
     }
     let (road, bare) = (medians[0].max(medians[1]), medians[2].max(medians[3]));
@@ -69,38 +75,45 @@ fn road(runtime: &Runtime, contract: &Arc<Contract>, count: usize) -> f64 {
     let now = mock::Now::at_date(&contract.as_of).expect("the contract has a date");
     let config = mock::Config { key: Some(KEY.to_owned()), rules: mock::Rules::All, seed: 1 };
     let brain = abiding(contract.clone(), config, now);
-    std::thread::scope(|scope| runtime.block_on(async {
-        let server = Embedded::start(brain).await;
-        let start = Instant::now();
-        let mut records = Vec::new();
-        let mut answers = replay(&target(&server), ahead(scope, cases(contract, count)), PACE);
-        while let Some((case, observation)) = answers.next().await {
-            records.push(judge(contract, &case, &observation));
-        }
-        let drift = records.iter().filter(|record| record.verdict != Verdict::Agree).count();
-        assert_eq!((records.len(), drift), (count, 0), "a road with drift is not worth timing");
-        count as f64 / start.elapsed().as_secs_f64()
-    }))
+    std::thread::scope(|scope| {
+        runtime.block_on(async {
+            let server = Embedded::start(brain).await;
+            let start = Instant::now();
+            let mut records = Vec::new();
+            let mut answers = replay(&target(&server), ahead(scope, cases(contract, count)), PACE);
+            while let Some((case, observation)) = answers.next().await {
+                records.push(judge(contract, &case, &observation));
+            }
+            let drift = records.iter().filter(|record| record.verdict != Verdict::Agree).count();
+            assert_eq!((records.len(), drift), (count, 0), "a road with drift is not worth timing");
+            count as f64 / start.elapsed().as_secs_f64()
+        })
+    })
 }
 
 /// Requests per second of a loop that only sends, with the same bodies and answers of the same sizes.
 fn bare(runtime: &Runtime, requests: &[(Request, usize)]) -> f64 {
     const FILLER: &[u8] = &[b'x'; 1 << 20];
     let brain: Brain = Arc::new(|request| {
-        let size = request.headers.get("x-size").and_then(|size| size.parse::<usize>().ok()).unwrap_or(0);
+        let size =
+            request.headers.get("x-size").and_then(|size| size.parse::<usize>().ok()).unwrap_or(0);
         let mut headers = Headers::default();
         headers.push("content-type", "application/json");
         Reply { status: 200, headers, body: FILLER[..size.min(FILLER.len())].into() }
     });
     runtime.block_on(async {
         let server = Embedded::start(brain).await;
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client without TLS builds");
+        let client =
+            reqwest::Client::builder().no_proxy().build().expect("a client without TLS builds");
         let url = format!("http://{}/v1/messages", server.address());
         let start = Instant::now();
         let seen = futures::stream::iter(requests)
             .map(|(request, size)| {
-                let sent = client.post(&url).header("x-size", *size).body(request.body.to_bytes()).send();
-                async move { sent.await.expect("the server answers").bytes().await.expect("whole").len() }
+                let sent =
+                    client.post(&url).header("x-size", *size).body(request.body.to_bytes()).send();
+                async move {
+                    sent.await.expect("the server answers").bytes().await.expect("whole").len()
+                }
             })
             .buffered(PACE.in_flight_max)
             .count()
@@ -123,7 +136,10 @@ fn sizes(contract: &Arc<Contract>) -> Vec<(Request, usize)> {
 
 fn cases(contract: &Contract, count: usize) -> impl Iterator<Item = Case> {
     let plan = Plan { seed: 1, cases_max: Some(usize::MAX), heavy: false };
-    let light = |case: &Case| !matches!(case.request.body, Body::Repeat { .. }) && case.request.body.len() < BODY_BYTES_MAX;
+    let light = |case: &Case| {
+        !matches!(case.request.body, Body::Repeat { .. })
+            && case.request.body.len() < BODY_BYTES_MAX
+    };
     corpus::cases(contract, &[], plan).filter(light).take(count)
 }
 
@@ -131,11 +147,19 @@ fn cases(contract: &Contract, count: usize) -> impl Iterator<Item = Case> {
 fn memory() {
     let peak = |cases: usize| -> f64 {
         let this = std::env::current_exe().expect("a running program has a path");
-        let output = Command::new(this).env("ROAD_CASES", cases.to_string()).output().expect("it runs again");
+        let output = Command::new(this)
+            .env("ROAD_CASES", cases.to_string())
+            .output()
+            .expect("it runs again");
         String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(f64::NAN)
     };
     let (small, large) = (peak(5_000), peak(50_000));
-    println!("peak memory        {:.0} MiB at 5,000 cases, {:.0} MiB at 50,000: {:.2} times", small / 1024.0, large / 1024.0, large / small);
+    println!(
+        "peak memory        {:.0} MiB at 5,000 cases, {:.0} MiB at 50,000: {:.2} times",
+        small / 1024.0,
+        large / 1024.0,
+        large / small
+    );
 }
 
 fn peak_memory_kib() -> u64 {
@@ -167,5 +191,8 @@ fn contract() -> Contract {
 
 fn text(name: &str) -> Text {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs").join(name);
-    Text { name: name.to_owned(), text: std::fs::read_to_string(path).expect("the specs stand beside the crates") }
+    Text {
+        name: name.to_owned(),
+        text: std::fs::read_to_string(path).expect("the specs stand beside the crates"),
+    }
 }

@@ -37,7 +37,10 @@ const CASES_PER_BATCH: usize = 64;
 const BATCHES_AHEAD_MAX: usize = 8;
 
 /// Makes the cases on a thread of their own, a little ahead of their use, so that making and sending overlap.
-pub fn ahead<'scope, I>(scope: &'scope Scope<'scope, '_>, mut cases: I) -> impl Iterator<Item = Case> + use<I>
+pub fn ahead<'scope, I>(
+    scope: &'scope Scope<'scope, '_>,
+    mut cases: I,
+) -> impl Iterator<Item = Case> + use<I>
 where
     I: Iterator<Item = Case> + Send + 'scope,
 {

@@ -17,7 +17,14 @@ impl<'c> Generator<'c, '_, '_> {
             _ => ("str_replace_based_edit_tool", None),
         };
         let suffix = if matches!(tool.kind, ToolKind::Custom(_)) { tool.suffix } else { 0 };
-        self.begin_call(Call { server: false, name, suffix, input: input_of(tool.kind), toolset, number: 0 });
+        self.begin_call(Call {
+            server: false,
+            name,
+            suffix,
+            input: input_of(tool.kind),
+            toolset,
+            number: 0,
+        });
         self.component("RequestToolUseBlock");
     }
 
@@ -30,19 +37,33 @@ impl<'c> Generator<'c, '_, '_> {
     /// A server tool's call and its result, one after the other.
     pub(super) fn server_tool(&mut self, tool: Tool) {
         let (name, input, result) = match tool.kind {
-            ToolKind::WebSearch => ("web_search", r#"{"query":"weather Lisbon"}"#, "RequestWebSearchToolResultBlock"),
+            ToolKind::WebSearch => {
+                ("web_search", r#"{"query":"weather Lisbon"}"#, "RequestWebSearchToolResultBlock")
+            }
             ToolKind::WebFetch => {
                 ("web_fetch", r#"{"url":"https://example.com/"}"#, "RequestWebFetchToolResultBlock")
             }
-            ToolKind::Search { regex: true } => {
-                ("tool_search_tool_regex", r#"{"pattern":"weather"}"#, "RequestToolSearchToolResultBlock")
-            }
-            ToolKind::Search { regex: false } => {
-                ("tool_search_tool_bm25", r#"{"query":"weather"}"#, "RequestToolSearchToolResultBlock")
-            }
+            ToolKind::Search { regex: true } => (
+                "tool_search_tool_regex",
+                r#"{"pattern":"weather"}"#,
+                "RequestToolSearchToolResultBlock",
+            ),
+            ToolKind::Search { regex: false } => (
+                "tool_search_tool_bm25",
+                r#"{"query":"weather"}"#,
+                "RequestToolSearchToolResultBlock",
+            ),
             _ => *self.source.pick(&[
-                ("code_execution", r#"{"code":"print(6 * 7)"}"#, "RequestCodeExecutionToolResultBlock"),
-                ("bash_code_execution", r#"{"command":"ls"}"#, "RequestBashCodeExecutionToolResultBlock"),
+                (
+                    "code_execution",
+                    r#"{"code":"print(6 * 7)"}"#,
+                    "RequestCodeExecutionToolResultBlock",
+                ),
+                (
+                    "bash_code_execution",
+                    r#"{"command":"ls"}"#,
+                    "RequestBashCodeExecutionToolResultBlock",
+                ),
                 (
                     "text_editor_code_execution",
                     r#"{"command":"view","path":"a.txt"}"#,
@@ -100,7 +121,9 @@ impl<'c> Generator<'c, '_, '_> {
             Hook::ToolReference => {
                 self.out.key(&property.name);
                 let custom = self.plan.tools.iter().find_map(|tool| match tool.kind {
-                    ToolKind::Custom(template) => Some((tools::TEMPLATES[template].name, tool.suffix)),
+                    ToolKind::Custom(template) => {
+                        Some((tools::TEMPLATES[template].name, tool.suffix))
+                    }
                     _ => None,
                 });
                 let (name, suffix) = custom.unwrap_or(("get_weather", 0));
@@ -145,8 +168,12 @@ impl<'c> Generator<'c, '_, '_> {
             }
             _ => {
                 self.out.key(&property.name);
-                let mut kinds =
-                    vec!["RequestTextBlock", "RequestImageBlock", "RequestSearchResultBlock", "RequestDocumentBlock"];
+                let mut kinds = vec![
+                    "RequestTextBlock",
+                    "RequestImageBlock",
+                    "RequestSearchResultBlock",
+                    "RequestDocumentBlock",
+                ];
                 if self.call.toolset == Some("browser") {
                     // A call of this toolset is rare, and its answer is nearly always this block.
                     kinds.extend(["RequestBrowserStateBlock"; 6]);

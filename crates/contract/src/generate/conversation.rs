@@ -115,7 +115,10 @@ impl<'c> Generator<'c, '_, '_> {
 
     /// A message of the role system after a user turn, with models that take it.
     fn system_turn(&mut self) {
-        let model = self.plan.model.is_some_and(|model| model.system_messages && !model.system_messages_uncertain);
+        let model = self
+            .plan
+            .model
+            .is_some_and(|model| model.system_messages && !model.system_messages_uncertain);
         if model && self.source.chance(24) {
             self.message("system", Scope::Aside, |it| it.words(prose::SYSTEMS));
         }

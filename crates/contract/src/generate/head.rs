@@ -42,7 +42,11 @@ impl Generator<'_, '_, '_> {
                 self.mock_only("names a batch that our mock knows from the start");
                 let id = *self.source.pick(&[seeds::BATCH_IN_PROGRESS, seeds::BATCH_ENDED]);
                 // Only a batch that still runs can be cancelled.
-                let id = if operation.id == OperationId::BatchesCancel { seeds::BATCH_IN_PROGRESS } else { id };
+                let id = if operation.id == OperationId::BatchesCancel {
+                    seeds::BATCH_IN_PROGRESS
+                } else {
+                    id
+                };
                 operation.target(id).into()
             }
             OperationId::BatchesDelete | OperationId::BatchesResults => {

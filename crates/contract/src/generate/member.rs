@@ -123,7 +123,9 @@ impl<'c> Generator<'c, '_, '_> {
                     self.with(property, |it| it.out.string(effort));
                 }
             }
-            Hook::Format if self.plan.format.is_some() => self.with(property, |it| it.value(property.schema)),
+            Hook::Format if self.plan.format.is_some() => {
+                self.with(property, |it| it.value(property.schema))
+            }
             Hook::FormatSchema => {
                 if let Some(format) = self.plan.format {
                     self.with(property, |it| it.out.raw(format));
@@ -155,7 +157,8 @@ impl<'c> Generator<'c, '_, '_> {
     /// The branch of a union with that tag.
     fn tagged(&mut self, union: SchemaId, tag: &str) {
         if let Kind::Union(union) = &self.edition.schemas.resolved(union).kind
-            && let Some(branch) = union.branches.iter().find(|branch| branch.tags.iter().any(|t| t == tag))
+            && let Some(branch) =
+                union.branches.iter().find(|branch| branch.tags.iter().any(|t| t == tag))
         {
             self.inside(branch.schema.index(), |it| {
                 it.places.push(it.place);
@@ -173,7 +176,8 @@ impl<'c> Generator<'c, '_, '_> {
 
     fn cache_control(&mut self, property: &'c Property) {
         let automatic = property.hook == Hook::TopCacheControl;
-        let deferred = self.scope == Scope::Tools && self.plan.tools.get(self.tool).is_some_and(|tool| tool.deferred);
+        let deferred = self.scope == Scope::Tools
+            && self.plan.tools.get(self.tool).is_some_and(|tool| tool.deferred);
         let wanted = if automatic {
             self.plan.automatic
         } else {
@@ -238,19 +242,32 @@ impl<'c> Generator<'c, '_, '_> {
                 let strict = matches!(kind, ToolKind::Custom(_));
                 self.with(property, |it| it.out.raw(if strict { "true" } else { "false" }));
             }
-            (Hook::DeferLoading, _) if tool.deferred => self.with(property, |it| it.out.raw("true")),
-            (Hook::DeferLoading, _) if self.source.chance(16) => self.with(property, |it| it.out.raw("false")),
+            (Hook::DeferLoading, _) if tool.deferred => {
+                self.with(property, |it| it.out.raw("true"))
+            }
+            (Hook::DeferLoading, _) if self.source.chance(16) => {
+                self.with(property, |it| it.out.raw("false"))
+            }
             (Hook::AllowedCallers, _) if self.source.chance(48) => {
                 self.with(property, |it| it.value(property.schema));
             }
-            (Hook::AllowedDomains, _) if tool.suffix.is_multiple_of(2) && self.source.chance(64) => {
+            (Hook::AllowedDomains, _)
+                if tool.suffix.is_multiple_of(2) && self.source.chance(64) =>
+            {
                 self.with(property, |it| it.out.raw(r#"["example.com","docs.example.org"]"#));
             }
-            (Hook::BlockedDomains, _) if !tool.suffix.is_multiple_of(2) && self.source.chance(64) => {
+            (Hook::BlockedDomains, _)
+                if !tool.suffix.is_multiple_of(2) && self.source.chance(64) =>
+            {
                 self.with(property, |it| it.out.raw(r#"["example.net"]"#));
             }
             (Hook::MemberConfig, _) if self.source.chance(64) => {
-                let config = *self.source.pick(&[r#"{"enabled":true}"#, "{}", "null", r#"{"enabled":true,"defer_loading":false}"#]);
+                let config = *self.source.pick(&[
+                    r#"{"enabled":true}"#,
+                    "{}",
+                    "null",
+                    r#"{"enabled":true,"defer_loading":false}"#,
+                ]);
                 self.with(property, |it| it.out.raw(config));
             }
             _ => {}

@@ -77,8 +77,9 @@ impl ToolKind {
             ("web_fetch_", ToolKind::WebFetch),
             ("web_search_", ToolKind::WebSearch),
         ];
-        let known = PREFIXES.into_iter().find(|(prefix, _)| tag.starts_with(prefix)).map(|(_, kind)| kind);
-        known.unwrap_or(match tag.starts_with("tool_search") {
+        let known =
+            PREFIXES.into_iter().find(|(prefix, _)| tag.starts_with(prefix)).map(|(_, kind)| kind);
+        known.unwrap_or_else(|| match tag.starts_with("tool_search") {
             true => Self::Search { regex: tag.contains("regex") },
             false => Self::Custom(0),
         })
@@ -86,7 +87,15 @@ impl ToolKind {
 
     /// Whether the caller runs it, so that a call of it is answered by the next user turn.
     pub(super) fn is_client(self) -> bool {
-        matches!(self, Self::Bash | Self::Browser | Self::Computer | Self::Custom(_) | Self::Editor | Self::Memory)
+        matches!(
+            self,
+            Self::Bash
+                | Self::Browser
+                | Self::Computer
+                | Self::Custom(_)
+                | Self::Editor
+                | Self::Memory
+        )
     }
 
     pub(super) fn is_toolset(self) -> bool {
@@ -118,7 +127,10 @@ impl<'c> Generator<'c, '_, '_> {
         plan.effort = self.draw_effort(model, plan.thinking);
         self.draw_sampling(model, &mut plan);
         self.draw_caching(&mut plan);
-        plan.prefill = model.prefill && is_off(model, plan.thinking) && plan.format.is_none() && self.source.chance(48);
+        plan.prefill = model.prefill
+            && is_off(model, plan.thinking)
+            && plan.format.is_none()
+            && self.source.chance(48);
         plan.geo = model.inference_geo && self.source.chance(24);
         plan.fast = matches!(model.fast, Fast::Ignored) && self.source.chance(64);
         self.draw_max_tokens(model, &mut plan, batch);
@@ -126,7 +138,8 @@ impl<'c> Generator<'c, '_, '_> {
     }
 
     fn draw_model(&mut self) -> &'c Model {
-        let gone = |model: &Model| model.retires_at.as_deref().is_some_and(|date| date <= self.today);
+        let gone =
+            |model: &Model| model.retires_at.as_deref().is_some_and(|date| date <= self.today);
         let mut model = self.source.pick(&self.models.current);
         if gone(model) {
             model = &self.models.current[0];
@@ -151,7 +164,11 @@ impl<'c> Generator<'c, '_, '_> {
         let mut planned: Vec<Tool> = Vec::with_capacity(count);
         for suffix in 0..count {
             // Half of the tools are the caller's own, as in practice.
-            let branch = if self.source.chance(128) { self.source.pick(&union.branches) } else { &union.branches[0] };
+            let branch = if self.source.chance(128) {
+                self.source.pick(&union.branches)
+            } else {
+                &union.branches[0]
+            };
             let mut kind = ToolKind::of(branch.tags.first().map_or("", String::as_str));
             if let ToolKind::Custom(template) = &mut kind {
                 *template = self.source.below(tools::TEMPLATES.len());
@@ -178,9 +195,12 @@ impl<'c> Generator<'c, '_, '_> {
             return "";
         }
         let named = plan.tools.iter().any(|tool| !tool.kind.is_toolset());
-        let forced = model.forced_tool_choice == Settled::Yes && is_off(model, plan.thinking) && named;
-        let choices: &[&str] = if forced { &["auto", "none", "any", "tool"] } else { &["auto", "none"] };
-        *self.source.pick(choices)
+        let forced =
+            model.forced_tool_choice == Settled::Yes && is_off(model, plan.thinking) && named;
+        let choices: &[&str] =
+            if forced { &["auto", "none", "any", "tool"] } else { &["auto", "none"] };
+        let choice: &&str = self.source.pick(choices);
+        choice
     }
 
     fn draw_effort(&mut self, model: &'c Model, thinking: &str) -> Option<&'c str> {
@@ -200,7 +220,8 @@ impl<'c> Generator<'c, '_, '_> {
             return;
         }
         plan.temperature = self.source.chance(64);
-        plan.top_p = self.source.chance(40) && (model.sampling == Sampling::Free || !plan.temperature);
+        plan.top_p =
+            self.source.chance(40) && (model.sampling == Sampling::Free || !plan.temperature);
         plan.top_k = self.source.chance(40);
     }
 
@@ -208,7 +229,8 @@ impl<'c> Generator<'c, '_, '_> {
         plan.automatic = self.source.chance(32);
         let most = BREAKPOINTS_MAX - u8::from(plan.automatic);
         plan.breakpoints = self.source.below(usize::from(most) + 1) as u8;
-        plan.ttl = *self.source.pick(&[("", ""), ("5m", "5m"), ("1h", "5m"), ("1h", "1h"), ("1h", "")]);
+        plan.ttl =
+            *self.source.pick(&[("", ""), ("5m", "5m"), ("1h", "5m"), ("1h", "1h"), ("1h", "")]);
     }
 
     fn draw_max_tokens(&mut self, model: &Model, plan: &mut Plan<'_>, batch: bool) {
@@ -226,11 +248,16 @@ impl<'c> Generator<'c, '_, '_> {
     }
 
     pub(super) fn ttl(&self) -> &'static str {
-        if matches!(self.scope, super::Scope::Tools | super::Scope::System) { self.plan.ttl.0 } else { self.plan.ttl.1 }
+        if matches!(self.scope, super::Scope::Tools | super::Scope::System) {
+            self.plan.ttl.0
+        } else {
+            self.plan.ttl.1
+        }
     }
 
     pub(super) fn thought(&mut self) -> &'static str {
-        *self.source.pick(prose::THOUGHTS)
+        let thought: &&str = self.source.pick(prose::THOUGHTS);
+        thought
     }
 }
 
@@ -241,5 +268,8 @@ fn is_off(model: &Model, thinking: &str) -> bool {
 
 /// `max_tokens: 0` only fills the prompt cache, so nothing may ask for output.
 fn zero_allowed(model: &Model, plan: &Plan<'_>) -> bool {
-    !plan.stream && is_off(model, plan.thinking) && plan.format.is_none() && !matches!(plan.tool_choice, "any" | "tool")
+    !plan.stream
+        && is_off(model, plan.thinking)
+        && plan.format.is_none()
+        && !matches!(plan.tool_choice, "any" | "tool")
 }

@@ -66,14 +66,23 @@ pub(super) const SYSTEMS: &[&str] = &[
 ];
 
 /// Addresses that resolve nowhere: only our own mock takes them.
-pub(super) const URLS: &[&str] =
-    &["https://example.com/a.png", "https://files.example.org/report-2026-q3.pdf", "https://example.net/p?q=1&r=%C3%BC"];
+pub(super) const URLS: &[&str] = &[
+    "https://example.com/a.png",
+    "https://files.example.org/report-2026-q3.pdf",
+    "https://example.net/p?q=1&r=%C3%BC",
+];
 
 /// The smallest images that decode, by media type.
 pub(super) const IMAGES: &[(&str, &str)] = &[
-    ("image/png", "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAEElEQVR4nGM8wQABTAwUMQA6AADYhMgK6QAAAABJRU5ErkJggg=="),
+    (
+        "image/png",
+        "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAEElEQVR4nGM8wQABTAwUMQA6AADYhMgK6QAAAABJRU5ErkJggg==",
+    ),
     ("image/gif", "R0lGODdhCAAIAIEAAMjIyAAAAAAAAAAAACwAAAAACAAIAAAIDwABCBxIsKDBgwgTKkwYEAA7"),
-    ("image/jpeg", "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP//////////////////////////////////////////////////////////////////////////////////////wAALCAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAv/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AT//Z"),
+    (
+        "image/jpeg",
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP//////////////////////////////////////////////////////////////////////////////////////wAALCAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAv/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AT//Z",
+    ),
     ("image/webp", "UklGRh4AAABXRUJQVlA4TBEAAAAvB8ABAAdQ5CIXuf+BiOh/AAA="),
 ];
 

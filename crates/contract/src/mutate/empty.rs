@@ -28,7 +28,8 @@ fn refused(base: &Base<'_>, site: &Site<'_>) -> Option<Value> {
         Value::Object(members) if !members.is_empty() => {
             let properties = &base.object(site)?.properties;
             // Without its only member it would be the mutant that `required` makes.
-            (properties.len() > 1 && properties.iter().any(|property| property.required)).then(|| json!({}))
+            (properties.len() > 1 && properties.iter().any(|property| property.required))
+                .then(|| json!({}))
         }
         Value::Array(elements) if !elements.is_empty() => {
             (least(base, site.schema)? > 0).then(|| json!([]))

@@ -34,8 +34,10 @@ impl fmt::Display for LowerError {
 pub fn document(document: &Value) -> Result<openapiv3::OpenAPI, LowerError> {
     let mut lowered = lower_outside(document, "")?;
     lowered["openapi"] = "3.0.3".into();
-    serde_json::from_value(lowered)
-        .map_err(|error| LowerError { at: "/".to_owned(), problem: format!("not an OpenAPI document: {error}") })
+    serde_json::from_value(lowered).map_err(|error| LowerError {
+        at: "/".to_owned(),
+        problem: format!("not an OpenAPI document: {error}"),
+    })
 }
 
 /// Outside schemas everything is kept, until a member leads into one.
@@ -65,7 +67,9 @@ fn lower_outside(value: &Value, at: &str) -> Result<Value, LowerError> {
 fn lower_members(schemas: &Map<String, Value>, at: &str) -> Result<Value, LowerError> {
     schemas
         .iter()
-        .map(|(name, schema)| Ok((name.clone(), lower_schema(schema, &format!("{at}/{}", escape(name)))?)))
+        .map(|(name, schema)| {
+            Ok((name.clone(), lower_schema(schema, &format!("{at}/{}", escape(name)))?))
+        })
         .collect()
 }
 
@@ -89,11 +93,17 @@ fn lower_schema(schema: &Value, at: &str) -> Result<Value, LowerError> {
     Ok(Value::Object(out))
 }
 
-fn lower_keyword(keyword: &str, value: &Value, at: &str, out: &mut Map<String, Value>) -> Result<(), LowerError> {
+fn lower_keyword(
+    keyword: &str,
+    value: &Value,
+    at: &str,
+    out: &mut Map<String, Value>,
+) -> Result<(), LowerError> {
     let here = format!("{at}/{}", escape(keyword));
     match keyword {
-        "$ref" | "type" | "required" | "enum" | "minimum" | "maximum" | "minLength" | "maxLength" | "minItems"
-        | "maxItems" | "pattern" | "format" | "discriminator" | "uniqueItems"
+        "$ref" | "type" | "required" | "enum" | "minimum" | "maximum" | "minLength"
+        | "maxLength" | "minItems" | "maxItems" | "pattern" | "format" | "discriminator"
+        | "uniqueItems"
             if !value.is_array() || keyword != "type" =>
         {
             put(out, keyword, value.clone());
@@ -101,7 +111,8 @@ fn lower_keyword(keyword: &str, value: &Value, at: &str, out: &mut Map<String, V
         "type" => lower_type_list(value, &here, out)?,
         "const" => put(out, "enum", json!([value])),
         "properties" => {
-            let members = value.as_object().ok_or_else(|| refuse(&here, "expected an object".to_owned()))?;
+            let members =
+                value.as_object().ok_or_else(|| refuse(&here, "expected an object".to_owned()))?;
             put(out, keyword, lower_members(members, &here)?);
         }
         "items" => put(out, keyword, lower_schema(value, &here)?),
@@ -118,12 +129,23 @@ fn lower_keyword(keyword: &str, value: &Value, at: &str, out: &mut Map<String, V
         }
         "default" | "deprecated" | "description" | "examples" | "title" => {}
         extension if extension.starts_with("x-") => {}
-        _ => return Err(refuse(at, format!("keyword `{keyword}` would be lost in lowering; the loader has no rule for it"))),
+        _ => {
+            return Err(refuse(
+                at,
+                format!(
+                    "keyword `{keyword}` would be lost in lowering; the loader has no rule for it"
+                ),
+            ));
+        }
     }
     Ok(())
 }
 
-fn lower_type_list(value: &Value, at: &str, out: &mut Map<String, Value>) -> Result<(), LowerError> {
+fn lower_type_list(
+    value: &Value,
+    at: &str,
+    out: &mut Map<String, Value>,
+) -> Result<(), LowerError> {
     match value.as_array().map(Vec::as_slice) {
         Some([one, null]) if null == "null" => {
             put(out, "type", one.clone());
@@ -134,7 +156,12 @@ fn lower_type_list(value: &Value, at: &str, out: &mut Map<String, Value>) -> Res
     }
 }
 
-fn lower_branches(keyword: &str, value: &Value, at: &str, out: &mut Map<String, Value>) -> Result<(), LowerError> {
+fn lower_branches(
+    keyword: &str,
+    value: &Value,
+    at: &str,
+    out: &mut Map<String, Value>,
+) -> Result<(), LowerError> {
     let branches = value.as_array().ok_or_else(|| refuse(at, "expected a list".to_owned()))?;
     let mut lowered = Vec::new();
     for (index, branch) in branches.iter().enumerate() {
@@ -165,6 +192,10 @@ fn escape(key: &str) -> String {
 mod tests {
     use super::*;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a table of cases reads better without references"
+    )]
     fn check(schema: Value, expected: Result<Value, &str>) {
         match (lower_schema(&schema, ""), expected) {
             (Ok(got), Ok(expected)) => assert_eq!(got, expected),
@@ -183,7 +214,10 @@ mod tests {
         );
         check(json!({"$ref": "#/a", "description": "A."}), Ok(json!({"$ref": "#/a"})));
         check(json!({"exclusiveMinimum": 0}), Ok(json!({"minimum": 0, "exclusiveMinimum": true})));
-        check(json!({"type": "string", "x-open": true, "default": "a"}), Ok(json!({"type": "string"})));
+        check(
+            json!({"type": "string", "x-open": true, "default": "a"}),
+            Ok(json!({"type": "string"})),
+        );
     }
 
     #[test]

@@ -32,7 +32,9 @@ impl Operation {
     /// The path with its parameter filled in; operations have one at most.
     pub fn target(&self, id: &str) -> String {
         match (self.path.find('{'), self.path.find('}')) {
-            (Some(start), Some(end)) => format!("{}{id}{}", &self.path[..start], &self.path[end + 1..]),
+            (Some(start), Some(end)) => {
+                format!("{}{id}{}", &self.path[..start], &self.path[end + 1..])
+            }
             _ => self.path.clone(),
         }
     }
@@ -41,7 +43,8 @@ impl Operation {
     pub fn matches<'a>(&self, path: &'a str) -> Option<&'a str> {
         match (self.path.find('{'), self.path.find('}')) {
             (Some(start), Some(end)) => {
-                let rest = path.strip_prefix(&self.path[..start])?.strip_suffix(&self.path[end + 1..])?;
+                let rest =
+                    path.strip_prefix(&self.path[..start])?.strip_suffix(&self.path[end + 1..])?;
                 (!rest.is_empty() && !rest.contains('/')).then_some(rest)
             }
             _ => (path == self.path).then_some(""),
@@ -53,20 +56,29 @@ impl Operation {
 pub(super) fn read(document: &OpenAPI, schemas: &mut Schemas) -> Result<Vec<Operation>, String> {
     let mut operations = Vec::new();
     for (path, item) in &document.paths.paths {
-        let ReferenceOr::Item(item) = item else { return Err(format!("/paths/{path}: a $ref is not supported here")) };
+        let ReferenceOr::Item(item) = item else {
+            return Err(format!("/paths/{path}: a $ref is not supported here"));
+        };
         for (method, operation) in item.iter() {
             let method = match method {
                 "delete" => "DELETE",
                 "get" => "GET",
                 "post" => "POST",
-                other => return Err(format!("/paths/{path}/{other}: the API has only GET, POST and DELETE")),
+                other => {
+                    return Err(format!(
+                        "/paths/{path}/{other}: the API has only GET, POST and DELETE"
+                    ));
+                }
             };
             let parameters = item.parameters.iter().chain(&operation.parameters);
             operations.push(read_one(document, schemas, path, method, operation, parameters)?);
         }
     }
     operations.sort_by_key(|operation| operation.id);
-    match OperationId::ALL.into_iter().find(|id| operations.iter().all(|operation| operation.id != *id)) {
+    match OperationId::ALL
+        .into_iter()
+        .find(|id| operations.iter().all(|operation| operation.id != *id))
+    {
         Some(missing) => Err(format!("/paths: no operation has the operationId `{missing}`")),
         None => Ok(operations),
     }
@@ -82,7 +94,8 @@ fn read_one<'a>(
 ) -> Result<Operation, String> {
     let at = format!("/paths/{path}/{method}");
     let name = operation.operation_id.as_deref().unwrap_or_default();
-    let id = OperationId::parse(name).ok_or_else(|| format!("{at}: operationId `{name}` is not one of the ten"))?;
+    let id = OperationId::parse(name)
+        .ok_or_else(|| format!("{at}: operationId `{name}` is not one of the ten"))?;
     let (mut path_parameters, mut query) = (Vec::new(), Vec::new());
     for parameter in parameters {
         let parameter = resolve_parameter(document, parameter, &at)?;
@@ -99,9 +112,16 @@ fn read_one<'a>(
         list.push(Parameter { name: data.name.clone(), schema, required: data.required });
     }
     let body = operation.request_body.as_ref().and_then(ReferenceOr::as_item);
-    let request = body.and_then(|body| body.content.get("application/json")).and_then(|media| media.schema.as_ref());
-    let request = request.map(|schema| schemas.add(schema, &format!("{at}/requestBody"))).transpose()?;
-    let ok = operation.responses.responses.get(&openapiv3::StatusCode::Code(200)).and_then(ReferenceOr::as_item);
+    let request = body
+        .and_then(|body| body.content.get("application/json"))
+        .and_then(|media| media.schema.as_ref());
+    let request =
+        request.map(|schema| schemas.add(schema, &format!("{at}/requestBody"))).transpose()?;
+    let ok = operation
+        .responses
+        .responses
+        .get(&openapiv3::StatusCode::Code(200))
+        .and_then(ReferenceOr::as_item);
     let success = ok.map(|ok| ok.content.keys().cloned().collect()).unwrap_or_default();
     Ok(Operation { id, method, path: path.to_owned(), path_parameters, query, request, success })
 }

@@ -44,17 +44,22 @@ impl fmt::Display for OverlayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shape(problem) => write!(f, "not an overlay: {problem}"),
-            Self::Target { action, target, problem } => write!(f, "actions[{action}].target `{target}`: {problem}"),
+            Self::Target { action, target, problem } => {
+                write!(f, "actions[{action}].target `{target}`: {problem}")
+            }
         }
     }
 }
 
 /// The document with the overlay's actions applied in order.
 pub fn apply(document: &Value, overlay: &Value) -> Result<Value, OverlayError> {
-    let overlay: Overlay =
-        serde_json::from_value(overlay.clone()).map_err(|error| OverlayError::Shape(error.to_string()))?;
+    let overlay: Overlay = serde_json::from_value(overlay.clone())
+        .map_err(|error| OverlayError::Shape(error.to_string()))?;
     if !overlay.overlay.starts_with("1.") {
-        return Err(OverlayError::Shape(format!("overlay version `{}`, expected 1.x", overlay.overlay)));
+        return Err(OverlayError::Shape(format!(
+            "overlay version `{}`, expected 1.x",
+            overlay.overlay
+        )));
     }
     let mut document = document.clone();
     for (index, action) in overlay.actions.iter().enumerate() {
@@ -69,8 +74,11 @@ pub fn apply(document: &Value, overlay: &Value) -> Result<Value, OverlayError> {
 
 fn perform(document: &mut Value, action: &Action) -> Result<(), String> {
     let path = JsonPath::parse(&action.target).map_err(|error| error.to_string())?;
-    let mut places: Vec<String> =
-        path.query_located(document).locations().map(|location| location.to_json_pointer()).collect();
+    let mut places: Vec<String> = path
+        .query_located(document)
+        .locations()
+        .map(|location| location.to_json_pointer())
+        .collect();
     if places.is_empty() {
         return Err("selects nothing in the document".to_owned());
     }
@@ -79,7 +87,8 @@ fn perform(document: &mut Value, action: &Action) -> Result<(), String> {
     for place in places {
         if action.remove {
             remove(document, &place)?;
-        } else if let (Some(update), Some(target)) = (&action.update, document.pointer_mut(&place)) {
+        } else if let (Some(update), Some(target)) = (&action.update, document.pointer_mut(&place))
+        {
             merge(target, update);
         }
     }
@@ -91,7 +100,9 @@ fn remove(document: &mut Value, place: &str) -> Result<(), String> {
     let key = key.replace("~1", "/").replace("~0", "~");
     match document.pointer_mut(parent) {
         Some(Value::Object(members)) => drop(members.remove(&key)),
-        Some(Value::Array(elements)) => drop(key.parse().map(|index: usize| elements.remove(index))),
+        Some(Value::Array(elements)) => {
+            drop(key.parse().map(|index: usize| elements.remove(index)))
+        }
         _ => {}
     }
     Ok(())
@@ -116,6 +127,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a table of cases reads better without references"
+    )]
     fn check(action: Value, expected: Result<Value, &str>) {
         let document = json!({"a": {"b": 1, "list": [1, 2, 3]}});
         let overlay = json!({"overlay": "1.0.0", "info": {}, "actions": [action]});
@@ -130,18 +145,27 @@ mod tests {
     fn members_are_merged_and_lists_extended() {
         let merged = json!({"a": {"b": 2, "c": {"d": 3}, "list": [1, 2, 3]}});
         check(json!({"target": "$.a", "update": {"b": 2, "c": {"d": 3}}}), Ok(merged));
-        check(json!({"target": "$.a.list", "update": [4]}), Ok(json!({"a": {"b": 1, "list": [1, 2, 3, 4]}})));
+        check(
+            json!({"target": "$.a.list", "update": [4]}),
+            Ok(json!({"a": {"b": 1, "list": [1, 2, 3, 4]}})),
+        );
     }
 
     #[test]
     fn removal_takes_members_and_elements() {
         check(json!({"target": "$.a.b", "remove": true}), Ok(json!({"a": {"list": [1, 2, 3]}})));
-        check(json!({"target": "$.a.list[?@ < 3]", "remove": true}), Ok(json!({"a": {"b": 1, "list": [3]}})));
+        check(
+            json!({"target": "$.a.list[?@ < 3]", "remove": true}),
+            Ok(json!({"a": {"b": 1, "list": [3]}})),
+        );
     }
 
     #[test]
     fn a_target_that_selects_nothing_is_named() {
-        check(json!({"target": "$.nowhere", "remove": true}), Err("actions[0].target `$.nowhere`: selects nothing"));
+        check(
+            json!({"target": "$.nowhere", "remove": true}),
+            Err("actions[0].target `$.nowhere`: selects nothing"),
+        );
         check(json!({"target": "$[", "remove": true}), Err("actions[0].target `$[`"));
         check(json!({"target": "$.a", "updaet": {}}), Err("unknown field `updaet`"));
     }
