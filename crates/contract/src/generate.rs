@@ -24,9 +24,13 @@ mod member;
 mod plan;
 mod prose;
 mod source;
+#[cfg(feature = "proptest")]
+mod strategy;
 mod tools;
 
 pub use hook::Hook;
+#[cfg(feature = "proptest")]
+pub use strategy::strategy;
 
 use json::Json;
 use plan::Plan;
