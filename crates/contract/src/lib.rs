@@ -17,6 +17,7 @@ pub mod seeds;
 pub mod signature;
 pub mod site;
 pub mod spec;
+mod splice;
 pub mod validate;
 pub mod version;
 pub mod witness;

@@ -15,6 +15,7 @@ use crate::models::Models;
 use crate::schema::{Kind, Object};
 use crate::site::{self, Site};
 use crate::spec::{Edition, Operation};
+use crate::splice;
 use crate::version::OperationId;
 
 mod bounds;
@@ -136,17 +137,15 @@ impl Base<'_> {
     }
 
     /// The base with the value at `pointer` replaced.
-    pub fn replaced(&self, pointer: &str, value: Value) -> Request {
-        self.edited(pointer, |place| *place = value)
+    pub fn replaced(&self, pointer: &str, value: &Value) -> Request {
+        self.spliced(pointer, value.to_string().as_bytes())
     }
 
     /// The base with an edit at `pointer`.
     pub fn edited(&self, pointer: &str, edit: impl FnOnce(&mut Value)) -> Request {
-        let mut body = self.body.clone();
-        if let Some(place) = body.pointer_mut(pointer) {
-            edit(place);
-        }
-        self.with_body(body.to_string())
+        let mut value = self.body.pointer(pointer).cloned().unwrap_or_default();
+        edit(&mut value);
+        self.replaced(pointer, &value)
     }
 
     /// The base with other body bytes.
@@ -155,16 +154,11 @@ impl Base<'_> {
     }
 
     /// The base's body as text, cut at the value at `pointer`: what stands before it, and what after.
-    fn cut(&self, pointer: &str) -> (String, String) {
-        /// Stands for the value while the body is written; JSON leaves it as it is, and no draw holds it.
-        const CUT: &str = "@@probity-cut@@";
-        let mut body = self.body.clone();
-        if let Some(place) = body.pointer_mut(pointer) {
-            *place = CUT.into();
-        }
-        let text = body.to_string();
-        let (before, after) = text.split_once(&format!("\"{CUT}\"")).unwrap_or((&text, ""));
-        (before.to_owned(), after.to_owned())
+    fn cut(&self, pointer: &str) -> (&str, &str) {
+        let Body::Bytes(bytes) = &self.request.body else { return ("", "") };
+        let text = str::from_utf8(bytes).unwrap_or_default();
+        splice::find(text, pointer)
+            .map_or((text, ""), |found| (&text[..found.start], &text[found.end..]))
     }
 
     /// The base with these bytes for the value at `pointer`, whether or not they are JSON.
@@ -176,7 +170,7 @@ impl Base<'_> {
     /// The base with `unit` repeated `count` times for the value at `pointer`, between `open` and `close`.
     fn repeated(&self, pointer: &str, [open, unit, close]: [&str; 3], count: u64) -> Request {
         let (before, after) = self.cut(pointer);
-        let (prefix, suffix) = ((before + open).into(), (close.to_owned() + &after).into());
+        let (prefix, suffix) = ([before, open].concat().into(), [close, after].concat().into());
         let body = Body::Repeat { prefix, unit: unit.to_owned().into(), count, suffix };
         Request { body, ..self.request.clone() }
     }
@@ -200,7 +194,7 @@ impl Base<'_> {
 
 /// A value in place of the site's that its schema refuses.
 fn misfit(base: &Base<'_>, site: &Site<'_>, rule: &'static str, value: Value) -> Mutant {
-    let request = base.replaced(site.pointer, value);
+    let request = base.replaced(site.pointer, &value);
     Mutant { rule, at: place(site), request, answers: base.refusal(site.pointer) }
 }
 

@@ -5,7 +5,7 @@
 //! long live run does not follow a change of DNS.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use classify::http::KEY_PLACEHOLDER;
 use reqwest::Url;
@@ -24,6 +24,10 @@ impl Target {
     pub async fn resolve(base_url: &str, key: Key, live: bool) -> Result<Self, TargetError> {
         let base = parse(base_url)?;
         let (host, port) = (host_of(&base), base.port_or_known_default().unwrap_or(80));
+        // Asking a name server is contact, too.
+        if !live && !is_local_name(&host) {
+            return Err(TargetError::Named { host });
+        }
         let found = tokio::net::lookup_host((&*host, port)).await;
         let addresses: Vec<_> = found
             .map_err(|source| TargetError::Unresolved { host: host.clone(), source })?
@@ -138,6 +142,10 @@ pub enum TargetError {
     BadUrl { url: String, reason: String },
     #[error("resolve `{host}`: {source}")]
     Unresolved { host: String, source: std::io::Error },
+    #[error(
+        "contact `{host}`: only loopback is contacted, and no name server asked, unless the run is live"
+    )]
+    Named { host: String },
     #[error("contact `{host}` at {address}: only loopback is contacted unless the run is live")]
     NotLoopback { host: String, address: SocketAddr },
 }
@@ -166,6 +174,11 @@ fn parse(base_url: &str) -> Result<Url, TargetError> {
 fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     host.trim_start_matches('[').trim_end_matches(']').to_owned()
+}
+
+/// Addresses are checked as such; names below `localhost` never leave the machine.
+fn is_local_name(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok() || host == "localhost" || host.ends_with(".localhost")
 }
 
 fn is_loopback(address: SocketAddr) -> bool {
@@ -211,6 +224,7 @@ mod tests {
         check("http://0.0.0.0:1", false, Err("only loopback"));
         check("http://[::ffff:192.0.2.1]:1", false, Err("only loopback"));
         check("http://192.0.2.1", true, Ok("192.0.2.1"));
+        check("http://api.example.com", false, Err("no name server asked"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
         out.push(Mutant {
             rule: "empty",
             at: branch_place(&site),
-            request: base.replaced(site.pointer, value),
+            request: base.replaced(site.pointer, &value),
             answers: base.refusal(pointer),
         });
     }

@@ -39,7 +39,7 @@ fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
         let deep = "[".repeat(DEEP_LEVELS) + &"]".repeat(DEEP_LEVELS);
         push("deep-body", base.with_body(deep), INVALID);
     } else if path == INPUT {
-        push("deep-nesting", base.replaced(site.pointer, nested()), NESTING);
+        push("deep-nesting", base.replaced(site.pointer, &nested()), NESTING);
     } else if TEXTS.contains(&path) && site.value.is_string() {
         push("invalid-utf8", base.spliced(site.pointer, b"\"na\xc3\x28ve\""), INVALID);
         push("lone-surrogate", base.spliced(site.pointer, br#""cut \ud83d""#), INVALID);
