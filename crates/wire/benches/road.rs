@@ -35,7 +35,7 @@ const PACE: Pace = Pace { in_flight_max: 16, deadline_ms: 30_000, connections: C
 fn main() {
     let contract = Arc::new(contract());
     if let Some(cases) = std::env::var("ROAD_CASES").ok().and_then(|cases| cases.parse().ok()) {
-        road(&flavours()[1].1, &contract, cases);
+        road(&flavours()[0].1, &contract, cases);
         return println!("{}", peak_memory_kib());
     }
     compare(&contract);

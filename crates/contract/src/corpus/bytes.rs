@@ -30,8 +30,8 @@ pub(super) fn seeded_bytes(seed: u64, index: u64, kind: Bytes) -> [u8; DRAW_BYTE
         chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes());
     }
     if kind == Bytes::Rich {
-        for byte in bytes.iter_mut().filter(|byte| **byte % 2 == 1) {
-            *byte |= 0xC0;
+        for byte in &mut bytes {
+            *byte |= 0xC0 * (*byte & 1);
         }
     }
     bytes

@@ -1,6 +1,7 @@
 //! The mutants of the places that the draws come to.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use super::bytes::{Bytes, short_hash};
 use super::{BASE_STREAM, Maker, body_of};
@@ -12,13 +13,14 @@ use crate::version::OperationId;
 /// Draws that are looked into for their places before [`Bytes::Rich`] ones: mutants of common places are small.
 const PLAIN_BASES: u64 = 300;
 /// After so many draws without a place not seen before, all places are taken to be seen.
-const DRAWS_WITHOUT_NEWS_MAX: usize = 2000;
+const DRAWS_WITHOUT_NEWS_MAX: usize = 1200;
 
 /// Draws until no new place turns up, and breaks each new place in every way.
 pub(super) struct Places<'c> {
     maker: Maker<'c>,
-    /// Places the generator has said it wrote: a draw without a new one is not looked into.
-    drawn: BTreeSet<u64>,
+    /// Places the generator has said it wrote: a draw without a new one is not looked into. Never iterated over,
+    /// so its order decides nothing.
+    drawn: HashSet<u64, BuildHasherDefault<DefaultHasher>>,
     /// Hashes of the places seen: path and schema, and the branch if it is a union.
     seen: BTreeSet<u64>,
     next: u64,
@@ -30,7 +32,7 @@ impl<'c> Places<'c> {
     pub(super) fn of(maker: Maker<'c>) -> Self {
         Places {
             maker,
-            drawn: BTreeSet::new(),
+            drawn: HashSet::default(),
             seen: BTreeSet::new(),
             next: 0,
             without_news: 0,
