@@ -193,8 +193,8 @@ impl Base<'_> {
 }
 
 /// A value in place of the site's that its schema refuses.
-fn misfit(base: &Base<'_>, site: &Site<'_>, rule: &'static str, value: Value) -> Mutant {
-    let request = base.replaced(site.pointer, &value);
+fn misfit(base: &Base<'_>, site: &Site<'_>, rule: &'static str, value: &Value) -> Mutant {
+    let request = base.replaced(site.pointer, value);
     Mutant { rule, at: place(site), request, answers: base.refusal(site.pointer) }
 }
 

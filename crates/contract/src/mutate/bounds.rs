@@ -16,7 +16,7 @@ const GROWN_BYTES_MAX: u64 = HEAVY_BYTES_MIN;
 
 fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
     let mut push = |rule, value: Option<Value>| {
-        out.extend(value.map(|value| misfit(base, &site, rule, value)))
+        out.extend(value.map(|value| misfit(base, &site, rule, &value)))
     };
     match (&base.edition.schemas.resolved(site.schema).kind, site.value) {
         (Kind::Integer { min, max }, Value::Number(_)) => {

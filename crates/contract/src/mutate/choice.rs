@@ -15,10 +15,10 @@ fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
     if let Kind::Text(text) = &base.edition.schemas.resolved(site.schema).kind
         && let (Value::String(choice), false) = (site.value, text.choices.is_empty())
     {
-        out.push(misfit(base, &site, "unknown-choice", "probity_unknown".into()));
+        out.push(misfit(base, &site, "unknown-choice", &"probity_unknown".into()));
         if let Some(changed) = change_case(choice).filter(|changed| !text.choices.contains(changed))
         {
-            out.push(misfit(base, &site, "case-changed-choice", changed.into()));
+            out.push(misfit(base, &site, "case-changed-choice", &changed.into()));
         }
     }
     if let (Some((name, tag)), Value::Object(_)) = (tag(&site), site.value) {

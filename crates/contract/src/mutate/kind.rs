@@ -18,6 +18,6 @@ fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
         && site.path != "requests/params"
         && let Some(value) = candidates.into_iter().find(is_refused)
     {
-        out.push(misfit(base, &site, "wrong-type", value));
+        out.push(misfit(base, &site, "wrong-type", &value));
     }
 }

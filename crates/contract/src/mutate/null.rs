@@ -13,6 +13,6 @@ pub(super) const FAMILY: Family = Family { name: "null", enumerate: Enumerate::S
 fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
     let is_taken = base.edition.schemas.same_type(site.schema, &Value::Null);
     if !is_taken && !site.path.is_empty() && site.path != "requests/params" {
-        out.push(misfit(base, &site, "null", Value::Null));
+        out.push(misfit(base, &site, "null", &Value::Null));
     }
 }

@@ -26,7 +26,7 @@ fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
             }
         }
         (None, value) if !takes_list_of(base, union, value) => {
-            out.push(misfit(base, &site, "untagged-confused", json!([value])));
+            out.push(misfit(base, &site, "untagged-confused", &json!([value])));
         }
         _ => {}
     }
