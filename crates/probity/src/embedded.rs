@@ -1,5 +1,6 @@
 //! The embedded mock: `crates/mock` behind a socket, with an obviously fake key.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use classify::Request;
@@ -19,15 +20,30 @@ const MOCK_SEED: u64 = 1;
 /// A running mock, and the way to it.
 pub struct Local {
     pub target: Target,
-    _server: Embedded,
+    server: Embedded,
 }
 
-/// Starts a mock that holds on the day the contract describes.
+impl Local {
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+}
+
+/// Starts a mock that holds on the day the contract describes, and knows one key.
 pub async fn start(contract: &Arc<Contract>) -> Result<Local, Stop> {
+    start_with(contract, Some(KEY.to_owned())).await
+}
+
+/// The same, for clients that bring a key of their own.
+pub async fn start_for_anyone(contract: &Arc<Contract>) -> Result<Local, Stop> {
+    start_with(contract, None).await
+}
+
+async fn start_with(contract: &Arc<Contract>, key: Option<String>) -> Result<Local, Stop> {
     let contract = Arc::clone(contract);
     let now = Now::at_date(&contract.as_of)
         .ok_or_else(|| Stop::usage(format!("as_of: `{}` is not a date", contract.as_of)))?;
-    let config = Config { key: Some(KEY.to_owned()), rules: Rules::All, seed: MOCK_SEED };
+    let config = Config { key, rules: Rules::All, seed: MOCK_SEED };
     let state = Mutex::new(State::new());
     let brain = move |request: &Request| {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,5 +52,5 @@ pub async fn start(contract: &Arc<Contract>) -> Result<Local, Stop> {
     let server = Embedded::start(Arc::new(brain)).await;
     let target = Target::local(server.address(), Key::new(KEY.to_owned()))
         .map_err(|error| Stop::new(Exit::Internal, format!("the embedded mock: {error}")))?;
-    Ok(Local { target, _server: server })
+    Ok(Local { target, server })
 }

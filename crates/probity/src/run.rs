@@ -204,7 +204,8 @@ async fn run_in<'scope>(
     }
     if run.end != End::Interrupted && order.chaos {
         let started = Instant::now();
-        let trials = pin!(smoke(&order.specs.scenarios, &order.specs.scripts));
+        let open = embedded::start_for_anyone(&order.specs.contract).await?;
+        let trials = pin!(smoke(&order.specs.scenarios, &order.specs.scripts, open.address()));
         match future::select(trials, interrupt).await {
             future::Either::Left((smoke, _)) => {
                 watch.passed("chaos", &smoke_text(&smoke), started.elapsed());

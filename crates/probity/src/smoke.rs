@@ -4,6 +4,7 @@
 //! and that its alarm goes off: the canary among the scenarios must fail.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use chaos::oracle::Verdict;
 use chaos::{Call, Outcome, OutcomeClass, Scenario, Surface, TrialReport};
@@ -13,20 +14,30 @@ use futures::StreamExt;
 use serde_json::json;
 use wire::trial::{Stage, trial};
 
-/// One for each primitive (close, reset, delay, stall, error status, stream error, wrong shape), chosen for short waits:
-/// all of them together stay below three seconds.
-const PROFILE: [(&str, Surface); 10] = [
-    ("cut-mid-body-cl", Surface::Create),
-    ("err-400", Surface::Create),
-    ("fail-k-then-ok", Surface::Create),
-    ("html-200", Surface::Create),
-    ("rst-mid-body", Surface::Create),
-    ("sse-clean-eof-no-stop", Surface::Stream),
-    ("sse-error-mid", Surface::Stream),
-    ("sse-rst-mid", Surface::Stream),
-    ("stall-before-headers", Surface::Create),
-    ("ttfb-slow-ok", Surface::Create),
+/// One for each primitive (close, reset, delay, stall, insert, error status, stream error, wrong shape), chosen for
+/// short waits: all of them together stay below three seconds.
+const PROFILE: [(&str, Surface, Upstream); 11] = [
+    ("cut-mid-body-cl", Surface::Create, Upstream::Mock),
+    ("err-400", Surface::Create, Upstream::Mock),
+    ("fail-k-then-ok", Surface::Create, Upstream::Scripts),
+    ("html-200", Surface::Create, Upstream::Scripts),
+    ("ra-on-529", Surface::Create, Upstream::Scripts),
+    ("rst-mid-body", Surface::Create, Upstream::Mock),
+    ("sse-clean-eof-no-stop", Surface::Stream, Upstream::Scripts),
+    ("sse-error-mid", Surface::Stream, Upstream::Scripts),
+    ("sse-rst-mid", Surface::Stream, Upstream::Scripts),
+    ("stall-before-headers", Surface::Create, Upstream::Mock),
+    ("ttfb-slow-ok", Surface::Create, Upstream::Mock),
 ];
+
+/// What stands behind the fault proxy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Upstream {
+    /// The embedded mock, in place of the scenario's good reply: the same road as in production, with the fault on it.
+    Mock,
+    /// The replies of the scenario, byte for byte.
+    Scripts,
+}
 
 /// The scenario whose expectation is wrong on purpose.
 const CANARY: &str = "canary";
@@ -54,17 +65,24 @@ impl Smoke {
 }
 
 /// Puts the reference client through the profile.
-pub async fn smoke(scenarios: &[Scenario], scripts: &BTreeMap<String, Script>) -> Smoke {
+pub async fn smoke(
+    scenarios: &[Scenario],
+    scripts: &BTreeMap<String, Script>,
+    mock: SocketAddr,
+) -> Smoke {
     let find = |id: &str| scenarios.iter().find(|scenario| scenario.id == id);
-    let stage = Stage { scripts, mock: None };
-    let run = |(scenario, surface): (&'_ Scenario, Surface)| {
-        let scenario = scenario.clone();
+    let stage = Stage { scripts, mock: Some(mock) };
+    let run = |(scenario, surface, upstream): (&'_ Scenario, Surface, Upstream)| {
+        let scenario = behind(scenario, upstream);
         async move { trial(&scenario, surface, stage, subject).await }
     };
-    let missing = PROFILE.iter().filter(|(id, _)| find(id).is_none()).map(|(id, _)| *id).collect();
-    let plan: Vec<_> =
-        PROFILE.iter().filter_map(|(id, surface)| Some((find(id)?, *surface))).collect();
-    let canary = find(CANARY).map(|scenario| (scenario, Surface::Create));
+    let missing =
+        PROFILE.iter().filter(|(id, ..)| find(id).is_none()).map(|(id, ..)| *id).collect();
+    let plan: Vec<_> = PROFILE
+        .iter()
+        .filter_map(|(id, surface, upstream)| Some((find(id)?, *surface, *upstream)))
+        .collect();
+    let canary = find(CANARY).map(|scenario| (scenario, Surface::Create, Upstream::Scripts));
     let reports: Vec<_> = futures::stream::iter(plan.into_iter().chain(canary))
         .map(run)
         .buffered(TRIALS_MAX)
@@ -77,6 +95,17 @@ pub async fn smoke(scenarios: &[Scenario], scripts: &BTreeMap<String, Script>) -
         canary_fails: canary.iter().any(|report| report.verdict == Verdict::Fail),
         missing,
     }
+}
+
+/// The scenario with that upstream. What the mock says is its own, so no text is asked for.
+fn behind(scenario: &Scenario, upstream: Upstream) -> Scenario {
+    let mut scenario = scenario.clone();
+    if upstream == Upstream::Mock {
+        scenario.replies.clear();
+        scenario.stream_replies.clear();
+        scenario.expect.text = None;
+    }
+    scenario
 }
 
 /// The reference client as a subject.
