@@ -110,7 +110,7 @@ pub struct Traits {
     pub stream: bool,
     /// Why only our own mock can honour the case (signatures, file ids, containers, encrypted content).
     pub mock_only: Option<&'static str>,
-    /// Number of messages drawn.
+    /// Turns of user and assistant; messages of the role system and a prefill come on top.
     pub turns: u16,
     /// Whether tools were drawn.
     pub tools: bool,

@@ -1,7 +1,7 @@
 //! Draws valid requests from bytes.
 //!
 //! There is one generator, and a seed, proptest and a fuzzer are three ways to supply its bytes. It is driven by
-//! the lowered schema, so a new field of the spec is drawn at once, and by a [plan](plan) of the conversation made
+//! the lowered schema, so a new field of the spec is drawn at once, and by a plan of the conversation made
 //! beforehand, so that a draw keeps the semantic rules as well: tool results pair with tool uses, the thinking form
 //! is one the model takes, no fifth cache breakpoint. It writes JSON as it goes and never looks back; the price is
 //! that everything that binds distant parts of a body must be decided in the plan.

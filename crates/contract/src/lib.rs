@@ -1,4 +1,20 @@
 //! What the Messages API promises, and the machinery that asks whether a server keeps it.
+//!
+//! The modules in the order in which a case passes through them:
+//!
+//! | module | is |
+//! |---|---|
+//! | [`spec`], [`schema`], [`validate`] | the document as written, the lowered model, the judge of bodies |
+//! | [`models`], [`rules`], [`version`] | what the document cannot say: models, semantic rules, versions and operations |
+//! | [`generate`] | bytes to a valid request |
+//! | [`site`], [`mutate`] | the places of a request, and every way to break it there |
+//! | [`witness`] | requests typed by hand, which neither of the two made |
+//! | [`case`], [`corpus`] | one request to try; all of them, lazily |
+//! | [`expect`], [`response`], [`judge`] | what is permitted, what the reply's schema says, and the verdict |
+//! | [`exceptions`], [`board`], [`reach`] | known deviations, the ledgers, and what the run came to |
+//!
+//! Nothing here does IO, reads a clock or draws from anything but its arguments. The mock uses the rules and the
+//! validators and may not see how a case was made; the expectation knows how it was made and may not see the body.
 
 pub mod board;
 pub mod case;
