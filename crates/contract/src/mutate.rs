@@ -120,6 +120,9 @@ pub struct Mutant {
 pub const INVALID: Permitted =
     Permitted::Exactly { status: 400, error_type: "invalid_request_error", error_code: None };
 
+/// The parameters of a batch's item as a whole: the facts do not say whether one that is no object fails the batch.
+const ITEM_PARAMS: &str = "MessageBatchIndividualRequestParams/params";
+
 /// What a request is answered with where the facts are silent and nothing speaks against serving it.
 const LIKELY_SERVED: &[Class] = &[Class::Accepted, Class::Streamed];
 

@@ -7,10 +7,9 @@ use crate::schema::{Branch, Kind, More, Property, SchemaId, Schemas, Union};
 /// A place in a body, with the schema that rules there.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
-    /// The way through the schema: `messages/user/content/tool_result/is_error`.
-    pub path: &'a str,
-    /// The same from the nearest component on, as it stands in case ids: `RequestToolResultBlock/is_error`. It is
-    /// one and the same wherever the component is met, so it does not hang on which draw met it first.
+    /// The way through the schema from the nearest component on, as it stands in case ids: property names, and the
+    /// tag of each union branch taken (`RequestToolResultBlock/is_error`). It is one and the same wherever the
+    /// component is met, so it does not hang on which draw met it first.
     pub place: &'a str,
     /// JSON pointer into this body.
     pub pointer: &'a str,
@@ -26,13 +25,12 @@ pub struct Site<'a> {
 /// Past this depth bodies repeat themselves (a tool result inside a message inside a batch is at 9).
 const DEPTH_MAX: usize = 24;
 
-/// Calls `visit` for the body itself (path empty) and for every place in it that a schema describes, outer first.
+/// Calls `visit` for the body itself (place empty) and for every place in it that a schema describes, outer first.
 pub fn walk(schemas: &Schemas, root: SchemaId, body: &Value, visit: &mut dyn FnMut(Site<'_>)) {
     let mut walk = Walk {
         schemas,
         root: schemas.resolved_id(root),
         visit,
-        path: String::new(),
         place: String::new(),
         pointer: String::new(),
         depth: 0,
@@ -44,7 +42,6 @@ struct Walk<'s, 'v> {
     schemas: &'s Schemas,
     root: SchemaId,
     visit: &'v mut dyn FnMut(Site<'_>),
-    path: String,
     place: String,
     pointer: String,
     depth: usize,
@@ -57,8 +54,8 @@ impl Walk<'_, '_> {
             Kind::Union(union) => schemas.branch(union, value).map(|branch| (union, branch)),
             _ => None,
         };
-        let (path, place, pointer) = (&self.path, &self.place, &self.pointer);
-        (self.visit)(Site { path, place, pointer, value, schema, property, union });
+        let (place, pointer) = (&self.place, &self.pointer);
+        (self.visit)(Site { place, pointer, value, schema, property, union });
         if self.depth < DEPTH_MAX {
             self.depth += 1;
             self.inside(schema, value, union);
@@ -110,9 +107,8 @@ impl Walk<'_, '_> {
     fn branch(&mut self, branch: &Branch, value: &Value) {
         // A branch with two spellings of its tag goes by the first.
         let tag = branch.tags.first().map(String::as_str);
-        let (length, place) = (self.path.len(), self.place.len());
+        let place = self.place.len();
         if let Some(tag) = tag {
-            push(&mut self.path, tag);
             push(&mut self.place, tag);
         }
         let nested = match &self.schemas.resolved(branch.schema).kind {
@@ -120,14 +116,12 @@ impl Walk<'_, '_> {
             _ => None,
         };
         self.inside(branch.schema, value, nested);
-        self.path.truncate(length);
         self.place.truncate(place);
     }
 
     fn at(&mut self, segment: Option<&str>, key: &str, step: impl FnOnce(&mut Self)) {
-        let (path, place, pointer) = (self.path.len(), self.place.len(), self.pointer.len());
+        let (place, pointer) = (self.place.len(), self.pointer.len());
         if let Some(segment) = segment {
-            push(&mut self.path, segment);
             push(&mut self.place, segment);
         }
         self.pointer.push('/');
@@ -137,7 +131,6 @@ impl Walk<'_, '_> {
             self.pointer.push_str(key);
         }
         step(self);
-        self.path.truncate(path);
         self.place.truncate(place);
         self.pointer.truncate(pointer);
     }

@@ -121,7 +121,7 @@ fn ten_thousand_draws_reach_every_branch_and_choice() {
                 let name = node
                     .component
                     .clone()
-                    .unwrap_or_else(|| site.path.rsplit('/').next().unwrap_or("").to_owned());
+                    .unwrap_or_else(|| site.place.rsplit('/').next().unwrap_or("").to_owned());
                 match &node.kind {
                     Kind::Union(union) => {
                         for branch in union.branches.iter().flat_map(|branch| &branch.tags) {

@@ -8,9 +8,9 @@
 //! 4. the schema of the operation;
 //! 5. the rules of the contract for this version and operation, in the order of their table.
 //!
-//! A rule whose answer is an open question is enforced only if every answer in question is a refusal. An item of a batch is judged when its batch ends:
-//! a bad one becomes an errored result and does not stop the others, so the schema of a batch is applied without
-//! the items' parameters.
+//! A rule whose answer is an open question is enforced only if every answer in question is a refusal. An item of
+//! a batch is judged when its batch ends: a bad one becomes an errored result and does not stop the others, so
+//! the schema of a batch is applied without the items' parameters.
 
 use std::borrow::Cow;
 

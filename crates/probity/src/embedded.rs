@@ -1,12 +1,11 @@
 //! The embedded mock: `crates/mock` behind a socket, with an obviously fake key.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use classify::Request;
 use contract::spec::Contract;
-use mock::{Config, Now, Rules, State};
-use wire::server::Embedded;
+use mock::{Config, Now, Rules};
+use wire::server::{Embedded, abiding};
 use wire::target::{Key, Target};
 
 use crate::exit::{Exit, Stop};
@@ -40,16 +39,10 @@ pub async fn start_for_anyone(contract: &Arc<Contract>) -> Result<Local, Stop> {
 }
 
 async fn start_with(contract: &Arc<Contract>, key: Option<String>) -> Result<Local, Stop> {
-    let contract = Arc::clone(contract);
     let now = Now::at_date(&contract.as_of)
         .ok_or_else(|| Stop::usage(format!("as_of: `{}` is not a date", contract.as_of)))?;
     let config = Config { key, rules: Rules::All, seed: MOCK_SEED };
-    let state = Mutex::new(State::new());
-    let brain = move |request: &Request| {
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        mock::answer(&mut state, &contract, &config, request, now).into_reply()
-    };
-    let server = Embedded::start(Arc::new(brain)).await;
+    let server = Embedded::start(abiding(Arc::clone(contract), config, now)).await;
     let target = Target::local(server.address(), Key::new(KEY.to_owned()))
         .map_err(|error| Stop::new(Exit::Internal, format!("the embedded mock: {error}")))?;
     Ok(Local { target, server })

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Base, Enumerate, Family, Mutant, misfit};
+use super::{Base, Enumerate, Family, ITEM_PARAMS, Mutant, misfit};
 use crate::site::Site;
 
 pub(super) const FAMILY: Family = Family { name: "kind", enumerate: Enumerate::Sites(enumerate) };
@@ -14,8 +14,8 @@ pub(super) const FAMILY: Family = Family { name: "kind", enumerate: Enumerate::S
 fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
     let candidates = [json!(7), json!("text"), json!(true), json!([]), json!({})];
     let is_refused = |value: &Value| !base.edition.schemas.same_type(site.schema, value);
-    if !site.path.is_empty()
-        && site.path != "requests/params"
+    if !site.pointer.is_empty()
+        && site.place != ITEM_PARAMS
         && let Some(value) = candidates.into_iter().find(is_refused)
     {
         out.push(misfit(base, &site, "wrong-type", &value));

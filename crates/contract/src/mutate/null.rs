@@ -5,14 +5,14 @@
 
 use serde_json::Value;
 
-use super::{Base, Enumerate, Family, Mutant, misfit};
+use super::{Base, Enumerate, Family, ITEM_PARAMS, Mutant, misfit};
 use crate::site::Site;
 
 pub(super) const FAMILY: Family = Family { name: "null", enumerate: Enumerate::Sites(enumerate) };
 
 fn enumerate(base: &Base<'_>, site: Site<'_>, out: &mut Vec<Mutant>) {
     let is_taken = base.edition.schemas.same_type(site.schema, &Value::Null);
-    if !is_taken && !site.path.is_empty() && site.path != "requests/params" {
+    if !is_taken && !site.pointer.is_empty() && site.place != ITEM_PARAMS {
         out.push(misfit(base, &site, "null", &Value::Null));
     }
 }
