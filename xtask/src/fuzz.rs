@@ -52,6 +52,13 @@ pub(crate) fn run(sh: &Shell, verb: FuzzCmd) -> Result<u8> {
         eprintln!("fuzz: no target is called `{unknown}`; there are {}", targets.join(", "));
         return Ok(EXIT_USAGE);
     }
+    // The fuzzer would say so itself, but only after a minute of building, and as if it had found something.
+    if let FuzzCmd::Repro(flags) = &verb
+        && !flags.file.is_file()
+    {
+        eprintln!("fuzz: there is no input file `{}`", flags.file.display());
+        return Ok(EXIT_USAGE);
+    }
     match verb {
         FuzzCmd::Run(flags) => fuzz(sh, if named.is_empty() { &targets } else { &named }, &flags),
         FuzzCmd::Min(flags) => {
@@ -60,7 +67,8 @@ pub(crate) fn run(sh: &Shell, verb: FuzzCmd) -> Result<u8> {
             status(cargo_fuzz(sh, "cmin", &flags.target).arg(found))
         }
         FuzzCmd::Repro(flags) => {
-            let code = status(cargo_fuzz(sh, "run", &flags.target).arg(flags.file))?;
+            let code =
+                status(cargo_fuzz(sh, "run", &flags.target).arg(flags.file.canonicalize()?))?;
             Ok(if code == 0 { 0 } else { EXIT_FINDINGS })
         }
         _ => triage(sh, &targets),
