@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::case::{Case, CaseId, Mutation, Origin, Permitted, Traits};
 use crate::generate::{Draw, generate};
 use crate::mutate::{self, Enumerate, FAMILIES, Family, HEAVY_BYTES_MIN, Mutant};
-use crate::rules;
+use crate::rules::{self, Stage};
 use crate::spec::{Contract, Edition, Operation};
 use crate::version::{OperationId, Version};
 use crate::witness::Witness;
@@ -214,9 +214,7 @@ impl<'c> Maker<'c> {
     /// Each semantic rule of the operation, broken at each place it knows.
     fn breaches(self) -> impl Iterator<Item = Case> + 'c {
         let (version, operation) = (self.edition.version, self.operation.id);
-        let rules = rules::all().filter(move |rule| {
-            rule.versions.contains(&version) && rule.operations.contains(&operation)
-        });
+        let rules = rules::all().filter(move |rule| rule.holds_for(version, operation));
         let bases: Vec<(Draw, Value)> = (0..BASES_PER_RULE as u64)
             .map(|index| {
                 let draw = self.draw(BASE_STREAM, index, Bytes::Plain);
@@ -285,6 +283,8 @@ fn permitted(rule: &rules::Rule) -> Permitted {
         Some(uncertain) => {
             Permitted::Uncertain { classes: uncertain.classes, question: uncertain.question }
         }
+        // The batch is created; its result says what was wrong.
+        None if rule.stage == Stage::Item => Permitted::Served,
         None => Permitted::Exactly {
             status: rule.answer.status,
             error_type: rule.answer.error_type,

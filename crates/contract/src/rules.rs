@@ -81,6 +81,10 @@ pub struct Rule {
     pub stage: Stage,
     pub versions: &'static [Version],
     pub operations: &'static [OperationId],
+    /// The models it is about; `None` if it is about all of them, or about something else.
+    pub models: Option<fn(&Model) -> bool>,
+    /// What cannot but be broken with it, each with the reason; a test holds that nothing else is.
+    pub implies: &'static [Implied],
     /// Pushes one finding per place that breaks the rule.
     pub check: fn(&Ask<'_>, &mut Vec<Finding>),
     /// Pushes requests made from the valid `base` that break this rule; none if the base does not lend itself.
@@ -106,6 +110,37 @@ pub enum Stage {
     Bytes,
     /// The body parsed and valid against the schema of its operation.
     Body,
+    /// One item of a batch, on the day the batch is worked off: `Ask::body` is the parameters of the item, and what
+    /// breaks the rule becomes an errored result. Creating the batch succeeds.
+    Item,
+}
+
+/// Another demand that a breach of a rule always breaks, too.
+#[derive(Clone, Copy, Debug)]
+pub struct Implied {
+    /// The id of a rule, or [`Implied::SCHEMA`].
+    pub rule: &'static str,
+    /// Why one cannot be broken without the other.
+    pub because: &'static str,
+}
+
+impl Implied {
+    /// In place of a rule's id: the schema of the operation.
+    pub const SCHEMA: &'static str = "schema";
+}
+
+impl Rule {
+    /// Pushes one finding per place that breaks the rule; none if it is about other models.
+    pub fn run(&self, ask: &Ask<'_>, out: &mut Vec<Finding>) {
+        if self.models.is_none_or(|about| ask.model.is_some_and(about)) {
+            (self.check)(ask, out);
+        }
+    }
+
+    /// Whether the rule is about requests of this version and operation.
+    pub fn holds_for(&self, version: Version, operation: OperationId) -> bool {
+        self.versions.contains(&version) && self.operations.contains(&operation)
+    }
 }
 
 /// What the API answers when the rule is broken.

@@ -30,17 +30,19 @@ fn check(contract: &Contract, edition: &Edition, operation: OperationId, draw: &
         );
         panic!("{}: {}: {}\n{body:#}", operation, finding.path, finding.message);
     }
-    judge_params(contract, edition, operation, draw, &body);
+    judge_params(contract, edition, (operation, operation), draw, &body);
     for item in rules::view::member_list(&body, "requests") {
-        judge_params(contract, edition, OperationId::MessagesCreate, draw, &item["params"]);
+        let judged_as = (operation, OperationId::MessagesCreate);
+        judge_params(contract, edition, judged_as, draw, &item["params"]);
     }
     body
 }
 
+/// The operation that was drawn, and the one whose rules the parameters keep.
 fn judge_params(
     contract: &Contract,
     edition: &Edition,
-    operation: OperationId,
+    (drawn, operation): (OperationId, OperationId),
     draw: &Draw,
     body: &Value,
 ) {
@@ -55,12 +57,17 @@ fn judge_params(
         today: &contract.as_of,
         key: None,
     };
-    for rule in rules::all().filter(|rule| rule.stage == Stage::Body) {
-        if rule.versions.contains(&edition.version) && rule.operations.contains(&operation) {
-            let mut findings = Vec::new();
-            (rule.check)(&ask, &mut findings);
-            assert!(findings.is_empty(), "{}: {findings:?}\n{body:#}", rule.id);
-        }
+    let version = edition.version;
+    let is_item = drawn == OperationId::BatchesCreate && operation != drawn;
+    let wanted = rules::all().filter(|rule| match rule.stage {
+        Stage::Body => rule.holds_for(version, operation),
+        Stage::Item => is_item && rule.holds_for(version, OperationId::BatchesCreate),
+        Stage::Head | Stage::Bytes => false,
+    });
+    for rule in wanted {
+        let mut findings = Vec::new();
+        rule.run(&ask, &mut findings);
+        assert!(findings.is_empty(), "{}: {findings:?}\n{body:#}", rule.id);
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use classify::{Body, Headers, Request};
-use contract::rules::{self, Ask, Base, Finding, Rule, Stage};
+use contract::models::Model;
+use contract::rules::{self, Ask, Base, Finding, Implied, Rule, Stage};
 use contract::signature::sign;
 use contract::spec::Contract;
 use contract::version::{OperationId, Version};
@@ -31,9 +32,7 @@ fn check(version: Version, operation: OperationId) {
         assert!(broken.is_empty(), "{version} {operation}: base {body} breaks {broken:?}");
     }
     let mut wrong = Vec::new();
-    for rule in rules::all()
-        .filter(|rule| rule.versions.contains(&version) && rule.operations.contains(&operation))
-    {
+    for rule in rules::all().filter(|rule| rule.holds_for(version, operation)) {
         let mut places = BTreeSet::new();
         for (request, body) in &bases {
             let named = body.get("model").and_then(Value::as_str);
@@ -51,7 +50,9 @@ fn check(version: Version, operation: OperationId) {
                     breach.request.body.len() > HEAVY_BYTES && version != Version::ALL[0];
                 if places.insert(breach.at) && !is_heavy {
                     let broken = broken(contract, version, operation, &breach.request, None);
-                    if !broken.keys().eq([&rule.id]) {
+                    let implied = rule.implies.iter().map(|implied| implied.rule);
+                    let expected: BTreeSet<_> = implied.chain([rule.id]).collect();
+                    if !broken.keys().copied().eq(expected) {
                         wrong.push(format!("{} at {} breaks {broken:?}", rule.id, breach.at));
                     }
                 }
@@ -98,25 +99,37 @@ fn broken(
     };
     assert!(body.is_none_or(|body| *body == parsed));
     ask.body = &parsed;
-    ask.model =
-        parsed.get("model").and_then(Value::as_str).and_then(|name| contract.models.find(name));
+    ask.model = named_model(contract, &parsed);
     broken = run(&ask, Stage::Body);
+    for item in body_items(operation, &parsed) {
+        let item = Ask { body: item, model: named_model(contract, item), ..ask };
+        broken.extend(run(&item, Stage::Item));
+    }
     let is_heavy = request.body.len() > HEAVY_BYTES;
     if !is_heavy && !contract.edition(version).validators.request_holds(operation, &parsed) {
-        broken.insert("schema", Vec::new());
+        broken.insert(Implied::SCHEMA, Vec::new());
     }
     broken
 }
 
-fn run(ask: &Ask<'_>, stage: Stage) -> BTreeMap<&'static str, Vec<Finding>> {
-    let applies = |rule: &&Rule| {
-        rule.stage == stage
-            && rule.versions.contains(&ask.version)
-            && rule.operations.contains(&ask.operation)
+/// The parameters of a batch's items.
+fn body_items(operation: OperationId, body: &Value) -> impl Iterator<Item = &Value> {
+    let items = match operation {
+        OperationId::BatchesCreate => body["requests"].as_array(),
+        _ => None,
     };
+    items.into_iter().flatten().map(|item| &item["params"])
+}
+
+fn named_model<'c>(contract: &'c Contract, params: &Value) -> Option<&'c Model> {
+    contract.models.find(params.get("model")?.as_str()?)
+}
+
+fn run(ask: &Ask<'_>, stage: Stage) -> BTreeMap<&'static str, Vec<Finding>> {
+    let applies = |rule: &&Rule| rule.stage == stage && rule.holds_for(ask.version, ask.operation);
     let findings = rules::all().filter(applies).map(|rule| {
         let mut findings = Vec::new();
-        (rule.check)(ask, &mut findings);
+        rule.run(ask, &mut findings);
         (rule.id, findings)
     });
     findings.filter(|(_, findings)| !findings.is_empty()).collect()
@@ -272,6 +285,10 @@ fn every_row_is_filled_in() {
         assert!(!rule.source.is_empty() && !rule.answer.wording.is_empty(), "{}", rule.id);
         assert!(!rule.versions.is_empty() && !rule.operations.is_empty(), "{}", rule.id);
         assert!((400..500).contains(&rule.answer.status), "{}", rule.id);
+        for implied in rule.implies {
+            let is_known = implied.rule == Implied::SCHEMA || rules::find(implied.rule).is_some();
+            assert!(is_known && implied.because.ends_with('.'), "{}: {implied:?}", rule.id);
+        }
     }
 }
 

@@ -97,6 +97,7 @@ pub(crate) fn judge_item<'a>(
             today: &bench.now.date(),
             key: None,
         };
+        first(&bench.rulebook.of(version, OperationId::BatchesCreate).item, &ask)?;
         first(&bench.rulebook.of(version, operation).body, &ask)?;
     }
     Ok(model)
@@ -118,6 +119,7 @@ pub(crate) struct Rulebook(Vec<Chapter>);
 struct Chapter {
     head: Vec<&'static Rule>,
     body: Vec<&'static Rule>,
+    item: Vec<&'static Rule>,
 }
 
 impl Rulebook {
@@ -137,16 +139,13 @@ impl Chapter {
     fn of(version: Version, operation: OperationId) -> Self {
         let settled = |stage| {
             rules::all().filter(move |rule| {
-                rule.stage == stage
-                    && refuses(rule)
-                    && rule.versions.contains(&version)
-                    && rule.operations.contains(&operation)
+                rule.stage == stage && refuses(rule) && rule.holds_for(version, operation)
             })
         };
         let mut head: Vec<_> = settled(Stage::Head).collect();
         // Who asks comes before what is asked.
         head.sort_by_key(|rule| !matches!(rule.answer.status, 401 | 403));
-        Self { head, body: settled(Stage::Body).collect() }
+        Self { head, body: settled(Stage::Body).collect(), item: settled(Stage::Item).collect() }
     }
 }
 
@@ -213,7 +212,7 @@ fn model<'a>(contract: &'a Contract, body: &Value) -> Option<&'a Model> {
 fn first(rules: &[&'static Rule], ask: &Ask<'_>) -> Result<(), Refusal> {
     let mut findings: Vec<Finding> = Vec::new();
     for rule in rules {
-        (rule.check)(ask, &mut findings);
+        rule.run(ask, &mut findings);
         if !findings.is_empty() {
             return Err(Refusal::of_rule(rule, findings.swap_remove(0)));
         }

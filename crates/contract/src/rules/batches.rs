@@ -17,6 +17,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: &[OperationId::BatchesCreate],
+        models: None,
+        implies: &[],
         check: check_count,
         breaches: |base, out| {
             let mut body = edit::whole(base, json!({}));
@@ -38,6 +40,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: &[OperationId::BatchesCreate],
+        models: None,
+        implies: &[],
         check: check_ids,
         breaches: |base, out| {
             let mut body = edit::whole(base, json!({}));

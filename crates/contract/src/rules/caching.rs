@@ -17,6 +17,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_count,
         breaches: break_count,
         answer: Answer::invalid(
@@ -35,6 +37,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_order,
         breaches: break_order,
         answer: Answer::invalid(
@@ -53,6 +57,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_automatic_count,
         breaches: |base, out| {
             let mut blocks: Vec<_> =
@@ -75,6 +81,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_automatic_ttl,
         breaches: |base, out| {
             for (at, own, top) in

@@ -15,6 +15,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let missing = credential(ask.request).is_none();
             out.extend(missing.then(|| Finding::new("", "x-api-key header is required")));
@@ -33,6 +35,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let blank = credential(ask.request)
                 .is_some_and(|credential| credential.secret.trim().is_empty());
@@ -55,6 +59,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let wrong = is_wrong(ask, Header::Key);
             out.extend(wrong.then(|| Finding::new("", "invalid x-api-key")));
@@ -80,6 +86,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let wrong = is_wrong(ask, Header::Bearer);
             out.extend(wrong.then(|| Finding::new("", "Invalid bearer token")));
@@ -98,6 +106,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let spaced = credential(ask.request).is_some_and(|credential| credential.has_space());
             out.extend(spaced.then(|| Finding::new("", "Invalid bearer token")));

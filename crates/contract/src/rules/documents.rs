@@ -16,6 +16,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_pdf,
         // "This is no PDF at all."
         breaches: |base, out| {
@@ -37,6 +39,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_mixed,
         breaches: |base, out| {
             let blocks = json!([cited_document(), edit::document()]);
@@ -55,6 +59,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_cited_format,
         breaches: |base, out| {
             let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});

@@ -18,6 +18,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             out.extend(
                 methods(ask.request.path()).is_empty().then(|| Finding::new("", "Not Found")),
@@ -42,6 +44,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: check_method,
         breaches: break_method,
         answer: Answer {
@@ -62,6 +66,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let missing = ask.request.headers.get("anthropic-version").is_none();
             out.extend(missing.then(|| Finding::new("anthropic-version", "header is required")));
@@ -85,6 +91,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: check_version,
         breaches: |base, out| {
             for (at, version) in [
@@ -108,6 +116,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
         check: check_beta,
         breaches: break_beta,
         answer: Answer::invalid(
@@ -127,6 +137,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: WITH_BODY,
+        models: None,
+        implies: &[],
         check: check_content_encoding,
         breaches: |base, out| {
             for (at, encoding) in [
@@ -157,6 +169,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: WITH_BODY,
+        models: None,
+        implies: &[],
         check: check_charset,
         breaches: |base, out| {
             for (at, value) in [
@@ -184,6 +198,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Head,
         versions: &Version::ALL,
         operations: WITH_BODY,
+        models: None,
+        implies: &[],
         check: check_content_type,
         breaches: break_content_type,
         answer: Answer::invalid("Invalid content type: TYPE"),

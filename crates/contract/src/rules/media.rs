@@ -27,6 +27,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_bytes,
         breaches: break_bytes,
         answer: Answer::invalid(
@@ -44,6 +46,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_empty,
         breaches: |base, out| {
             out.push(edit::with_blocks(base, "messages/content/document", json!([edit::pdf("")])));
@@ -66,6 +70,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_kind,
         breaches: |base, out| {
             for (at, said) in [
@@ -91,6 +97,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_decodable,
         breaches: |base, out| {
             for (at, data) in [
@@ -114,6 +122,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_sides,
         breaches: break_sides,
         answer: Answer {
@@ -135,6 +145,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_count,
         breaches: break_count,
         answer: Answer::invalid("Too much media: D document pages + I images > MAX"),

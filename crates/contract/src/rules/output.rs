@@ -20,6 +20,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: check_max_tokens,
         breaches: break_max_tokens,
         answer: Answer::invalid(
@@ -37,6 +39,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: check_zero,
         breaches: break_zero,
         answer: Answer::invalid("max_tokens: 0 cannot be combined with PARAMETER"),
@@ -52,6 +56,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_open,
         breaches: break_open,
         answer: Answer::invalid(
@@ -69,6 +75,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: check_optional,
         breaches: |base, out| {
             let members = properties(OPTIONAL_PARAMETERS_MAX + 1, || json!({"type": "string"}));
@@ -90,6 +98,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: check_unions,
         breaches: |base, out| {
             let members =
@@ -112,6 +122,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let refuses = ask.model.is_some_and(|model| !model.inference_geo);
             if refuses && view::given(ask.body, "inference_geo") {
@@ -134,6 +146,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let refuses = ask.model.is_some_and(|model| model.fast == Fast::Refused);
             if refuses && ask.body.get("speed").is_some_and(|speed| speed == "fast") {

@@ -22,6 +22,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_unanswered,
         breaches: break_unanswered,
         answer: UNANSWERED,
@@ -38,6 +40,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_unpaired,
         breaches: break_unpaired,
         answer: Answer::invalid(
@@ -56,6 +60,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_duplicate_result,
         breaches: |base, out| {
             let results = json!([edit::tool_result("toolu_01"), edit::tool_result("toolu_01")]);
@@ -78,6 +84,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_order,
         breaches: |base, out| {
             let late = json!([edit::text("Here it is."), edit::tool_result("toolu_01")]);
@@ -97,6 +105,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_duplicate_use,
         breaches: |base, out| {
             let results = || edit::user(json!([edit::tool_result("toolu_01")]));

@@ -18,6 +18,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let is_empty =
                 ask.body.get("messages").and_then(|m| m.as_array()).is_some_and(Vec::is_empty);
@@ -41,6 +43,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_count,
         breaches: break_count,
         answer: Answer::invalid(
@@ -58,6 +62,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_first,
         breaches: |base, out| {
             let messages = json!([edit::assistant(json!("Hello.")), edit::user(json!("Hello."))]);
@@ -76,6 +82,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_prefill,
         breaches: break_prefill,
         answer: Answer::invalid(
@@ -94,6 +102,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_system_role,
         breaches: break_system_role,
         answer: Answer::invalid("role 'system' is not supported on this model"),
@@ -109,6 +119,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_system_place,
         breaches: break_system_place,
         answer: Answer::invalid(
@@ -127,6 +139,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_content,
         breaches: break_content,
         answer: Answer::invalid(

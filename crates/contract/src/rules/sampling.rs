@@ -19,6 +19,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: check_deprecated,
         breaches: |base, out| {
             let Some(model) = edit::model(base, |model| model.sampling == Sampling::Deprecated)
@@ -45,6 +47,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let wrong = thinks_and_samples(ask)
                 && number(ask.body, "temperature").is_some_and(|value| value != 1.0);
@@ -64,6 +68,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: check_both,
         breaches: |base, out| {
             let Some(model) = edit::model(base, |model| model.sampling == Sampling::OneOf) else {
@@ -90,6 +96,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let wrong = thinks_and_samples(ask) && number(ask.body, "top_k").is_some();
             out.extend(
@@ -109,6 +117,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let wrong = thinks_and_samples(ask)
                 && number(ask.body, "top_p").is_some_and(|value| value < TOP_P_MIN);

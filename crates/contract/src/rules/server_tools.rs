@@ -20,6 +20,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_server_use,
         breaches: |base, out| {
             let messages = json!([edit::hello(), searching(), edit::user(json!("Go on."))]);
@@ -42,6 +44,8 @@ pub(super) const RULES: &[Rule] = &[
         versions: &Version::ALL,
         // Only a request that makes the model go on resumes anything.
         operations: &[OperationId::MessagesCreate],
+        models: None,
+        implies: &[],
         check: check_server_tool,
         breaches: |base, out| {
             out.push(edit::small(

@@ -35,6 +35,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Bytes,
         versions: &Version::ALL,
         operations: WITH_BODY,
+        models: None,
+        implies: &[],
         check: |ask, out| check(ask, out, Fault::OverLimit),
         breaches: break_limit,
         answer: Answer {
@@ -55,6 +57,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Bytes,
         versions: &Version::ALL,
         operations: WITH_BODY,
+        models: None,
+        implies: &[],
         check: |ask, out| check(ask, out, Fault::EncodingCorrupt),
         breaches: break_encoding,
         answer: Answer {
@@ -76,6 +80,8 @@ pub(super) const RULES: &[Rule] = &[
         versions: &Version::ALL,
         // Not for batches: unpacking 256 MB to refuse them would be an attack on our own mock.
         operations: &[OperationId::MessagesCreate, OperationId::MessagesCountTokens],
+        models: None,
+        implies: &[],
         check: |ask, out| check(ask, out, Fault::TooLargeAfterDecoding),
         breaches: break_inflated_limit,
         answer: Answer {
@@ -96,6 +102,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Bytes,
         versions: &Version::ALL,
         operations: WITH_BODY,
+        models: None,
+        implies: &[],
         check: |ask, out| check(ask, out, Fault::NotUtf8),
         breaches: |base, out| {
             out.push(raw(base, "body/latin-1", b"caf\xe9"));
@@ -116,6 +124,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Bytes,
         versions: &Version::ALL,
         operations: WITH_BODY,
+        models: None,
+        implies: &[],
         check: |ask, out| check(ask, out, Fault::LoneSurrogate),
         breaches: |base, out| {
             out.push(raw(base, "body/high-surrogate", br"half \ud83d of a pair"));
@@ -136,6 +146,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Bytes,
         versions: &Version::ALL,
         operations: WITH_BODY,
+        models: None,
+        implies: &[],
         check: |ask, out| check(ask, out, Fault::TooDeep),
         breaches: break_depth,
         answer: Answer::invalid("The request body is not valid JSON: recursion limit reached"),
@@ -154,6 +166,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Bytes,
         versions: &Version::ALL,
         operations: WITH_BODY,
+        models: None,
+        implies: &[],
         check: |ask, out| check(ask, out, Fault::NotJson),
         breaches: break_json,
         answer: Answer::invalid(

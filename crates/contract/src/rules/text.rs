@@ -14,6 +14,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_blank,
         breaches: |base, out| {
             for (at, content) in [
@@ -36,6 +38,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_trailing,
         breaches: break_trailing,
         answer: Answer::invalid(
@@ -53,6 +57,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: &[OperationId::MessagesCreate],
+        models: None,
+        implies: &[],
         check: check_stop_sequences,
         breaches: |base, out| {
             for (at, stops) in [
@@ -75,6 +81,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &[Version::V2026_10_21],
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_assistant_document,
         breaches: |base, out| {
             let messages = json!([
@@ -99,6 +107,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &[Version::V2026_10_21],
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_citations,
         breaches: break_citations,
         answer: Answer::invalid(

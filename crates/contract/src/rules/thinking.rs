@@ -16,6 +16,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: CREATE,
+        models: None,
+        implies: &[],
         check: check_budget,
         breaches: break_budget,
         answer: Answer::invalid("`max_tokens` must be greater than `thinking.budget_tokens`."),
@@ -31,6 +33,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: |ask, out| check_form(ask, out, "enabled", ENABLED_UNSUPPORTED),
         breaches: |base, out| {
             break_form(
@@ -53,6 +57,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: |ask, out| check_form(ask, out, "adaptive", ADAPTIVE_UNSUPPORTED),
         breaches: |base, out| {
             break_form(base, out, "thinking/adaptive", &json!({"type": "adaptive"}))
@@ -69,6 +75,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: |ask, out| check_form(ask, out, "disabled", DISABLED_UNSUPPORTED),
         breaches: |base, out| {
             break_form(base, out, "thinking/disabled", &json!({"type": "disabled"}))
@@ -85,6 +93,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_disabled_effort,
         breaches: break_disabled_effort,
         answer: Answer::invalid(
@@ -101,6 +111,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_signature,
         breaches: break_signature,
         answer: Answer::invalid("messages.N.content.M: Invalid `signature` in `thinking` block"),
@@ -116,6 +128,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_first_block,
         breaches: break_first_block,
         answer: Answer::invalid(
@@ -136,6 +150,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let wrong = ask.model.is_some_and(has_no_effort) && !view::effort(ask.body).is_empty();
             out.extend(
@@ -163,6 +179,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let level = view::effort(ask.body);
             if !level.is_empty() && ask.model.is_some_and(|model| lacks_level(model, level)) {

@@ -14,6 +14,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let wrong = view::given(ask.body, "tool_choice") && view::tools(ask.body).is_empty();
             out.extend(wrong.then(|| {
@@ -42,6 +44,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_forced,
         breaches: break_forced,
         answer: Answer::invalid(
@@ -59,6 +63,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: |ask, out| {
             let wrong = view::forces_tool(ask.body) && view::thinking(ask.body) == "enabled";
             let message = "Thinking may not be enabled when tool_choice forces tool use.";

@@ -16,6 +16,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_names,
         breaches: |base, out| {
             let twice = json!([edit::tool("get_weather"), edit::tool("get_weather")]);
@@ -34,6 +36,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_schemas,
         breaches: |base, out| {
             for (at, member) in [
@@ -64,6 +68,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_unions,
         breaches: |base, out| {
             let branch = json!([{"type": "object", "properties": {"city": {"type": "string"}}}]);
@@ -90,6 +96,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_all_deferred,
         breaches: |base, out| {
             let mut tool = edit::tool("get_weather");
@@ -109,6 +117,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_deferred_cached,
         breaches: |base, out| {
             let search =
@@ -133,6 +143,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_domains,
         breaches: |base, out| {
             for (at, kind, name) in [
@@ -161,6 +173,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_strict_count,
         breaches: |base, out| {
             let strict = |n| {
@@ -184,6 +198,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
+        models: None,
+        implies: &[],
         check: check_examples,
         breaches: |base, out| {
             for (at, examples) in [
