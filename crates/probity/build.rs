@@ -10,6 +10,9 @@ use std::{env, fs, io};
 /// What the tool reads from `specs/`; anything else there is for people.
 const EXTENSIONS: [&str; 4] = ["http", "md", "toml", "yaml"];
 
+/// Written by the tool itself: inside of it, the page would never be current.
+const GENERATED: &str = "EXPLAINED.md";
+
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs").canonicalize()?;
     println_cargo(&format!("rerun-if-changed={}", root.display()));
@@ -31,9 +34,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|found| EXTENSIONS.iter().any(|known| found == *known))
+        } else if !path.ends_with(GENERATED)
+            && path.extension().is_some_and(|found| EXTENSIONS.iter().any(|known| found == *known))
         {
             files.push(path);
         }

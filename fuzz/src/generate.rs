@@ -96,6 +96,7 @@ fn check_rules(
         models: &contract.models,
         today: &contract.as_of,
         key: None,
+        batch: None,
     };
     let due = rules::all().filter(|rule| {
         rule.stage == Stage::Body
@@ -104,7 +105,7 @@ fn check_rules(
     });
     for rule in due {
         let mut findings = Vec::new();
-        (rule.check)(&ask, &mut findings);
+        rule.run(&ask, &mut findings);
         assert!(findings.is_empty(), "{operation} breaks {}: {findings:?}\n{body}", rule.id);
     }
 }

@@ -4,9 +4,13 @@
 //! a remedy, an edge page and an API error share a status but not an author. The price is that a class says
 //! less than the status and more than the error type, so ledgers show all three.
 
+mod meaning;
+
 use std::fmt;
 
 use crate::observation::CutKind;
+
+pub use meaning::Meaning;
 
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Class {

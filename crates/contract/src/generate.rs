@@ -33,7 +33,7 @@ pub use hook::Hook;
 pub use strategy::strategy;
 
 use json::Json;
-use plan::Plan;
+use plan::{Plan, ToolKind};
 use source::Source;
 
 /// A valid request, with what was noted while drawing it.
@@ -69,6 +69,7 @@ pub fn generate(
         code_call: None,
         thought: "",
         image: None,
+        beta: None,
         traits: Traits::default(),
         place: 0,
         places: Vec::with_capacity(PLACES_USUAL),
@@ -87,6 +88,8 @@ pub fn generate(
 const BODY_BYTES_USUAL: usize = 4096;
 /// Likewise for the places of a draw.
 const PLACES_USUAL: usize = 128;
+/// Without it the single computer tool is refused.
+const COMPUTER_BETA: &str = "computer-use-2025-11-24";
 /// Deeper than this only what is required is drawn: real requests are not nested further.
 const DEPTH_USUAL: u8 = 9;
 
@@ -112,6 +115,8 @@ struct Generator<'c, 'u, 'b> {
     thought: &'static str,
     /// The image being written: its type must be the one of its data.
     image: Option<usize>,
+    /// The `anthropic-beta` value that something drawn needs.
+    beta: Option<&'static str>,
     traits: Traits,
     /// Where in the schema the writing is, as a hash of the way there.
     place: u64,
@@ -157,6 +162,9 @@ impl<'c> Generator<'c, '_, '_> {
         self.plan = self.make_plan();
         (self.calls, self.code_call) = (0, None);
         self.traits.tools |= !self.plan.tools.is_empty();
+        if self.plan.tools.iter().any(|tool| tool.kind == ToolKind::ComputerTool) {
+            self.beta = Some(COMPUTER_BETA);
+        }
         self.traits.stream |= self.plan.stream;
         self.traits.turns = self.traits.turns.max(self.plan.turns);
         self.value(schema);

@@ -35,6 +35,9 @@ pub struct Model {
     pub effort: Vec<String>,
     #[serde(default)]
     pub effort_uncertain: Vec<String>,
+    /// Levels that contradict `thinking: {type: disabled}`.
+    #[serde(default)]
+    pub effort_needs_thinking: Vec<String>,
     /// Whether the last message may be the assistant's.
     pub prefill: bool,
     /// Whether a message may have the role `system`.
@@ -42,6 +45,8 @@ pub struct Model {
     #[serde(default)]
     pub system_messages_uncertain: bool,
     pub forced_tool_choice: Settled,
+    /// Whether the tool `computer_20251124` is taken, with its beta value.
+    pub computer_tool: Settled,
     pub sampling: Sampling,
     pub fast: Fast,
     /// Whether `inference_geo` is taken.
@@ -53,8 +58,7 @@ pub struct Model {
     pub deprecated_at: Option<String>,
     pub retires_at: Option<String>,
     pub retired_at: Option<String>,
-    /// Whether returned thinking blocks are bound to the conversation before them.
-    pub prefix_check: bool,
+    pub prefix_check: PrefixCheck,
     pub confidence: Confidence,
     pub source: String,
 }
@@ -72,6 +76,18 @@ pub enum Settled {
     No,
     Uncertain,
     Yes,
+}
+
+/// Who is refused when the conversation before a returned thinking block has changed.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrefixCheck {
+    /// Depends on the account: refused, or the block is dropped without a word.
+    Account,
+    /// Everybody.
+    Always,
+    /// Nobody: its thinking blocks are not bound.
+    No,
 }
 
 /// What a model does with `temperature`, `top_p` and `top_k` under 2023-06-01.

@@ -26,6 +26,8 @@ pub struct Reach {
     heavy: usize,
     heavy_bytes: u64,
     schema: BTreeMap<Version, Census>,
+    /// Refusals that are known and that no case can ask for.
+    external: usize,
 }
 
 /// What valid bodies of one version have come to, of what the request schemas hold.
@@ -37,6 +39,11 @@ struct Census {
 }
 
 impl Reach {
+    /// Before the first case, knowing so many external refusals.
+    pub fn new(external: usize) -> Self {
+        Self { external, ..Self::default() }
+    }
+
     pub fn note(&mut self, contract: &Contract, case: &Case) {
         let family = match &case.origin {
             Origin::Valid => "valid",
@@ -102,6 +109,8 @@ impl Reach {
         for id in missed {
             let _ = writeln!(text, "  never broken: {id}");
         }
+        let uncertain = rules::all().filter(|rule| rule.uncertain.is_some()).count();
+        let _ = writeln!(text, "uncertain rules {uncertain}\nexternal {}", self.external);
         let _ = writeln!(text, "heavy bodies {} · {} bytes", self.heavy, self.heavy_bytes);
         let _ = writeln!(text, "\nuncertain\n");
         for ((rule, question), count) in &self.open {

@@ -19,47 +19,67 @@ use crate::version::{OperationId, Version};
 
 pub mod view;
 
+mod batch_items;
 mod batches;
+mod binding;
 mod caching;
 mod credentials;
+mod deferral;
 mod documents;
 mod edit;
+mod grammar;
 mod headers;
+mod lists;
 mod media;
 mod model;
 mod output;
 mod pairing;
+mod pdf;
+mod prompt;
 mod roles;
+mod routes;
 mod sampling;
 mod server_tools;
 mod syntax;
+mod system_messages;
 mod text;
 mod thinking;
 mod tool_choice;
 mod tools;
+mod toolsets;
 
-pub use syntax::parse_body;
+pub use syntax::{body_bytes_max, parse_body};
 
 /// All groups in the order in which their checks run; within a stage the first finding is the answer.
-pub fn groups() -> [&'static [Rule]; 17] {
+pub fn groups() -> [&'static [Rule]; 27] {
     [
+        routes::RULES,
         headers::RULES,
         credentials::RULES,
         syntax::RULES,
         model::RULES,
         roles::RULES,
+        system_messages::RULES,
         text::RULES,
         pairing::RULES,
         server_tools::RULES,
         tools::RULES,
+        toolsets::RULES,
+        deferral::RULES,
         tool_choice::RULES,
         thinking::RULES,
+        binding::RULES,
         sampling::RULES,
         caching::RULES,
         media::RULES,
+        pdf::RULES,
         documents::RULES,
         output::RULES,
+        grammar::RULES,
+        prompt::RULES,
         batches::RULES,
+        batch_items::RULES,
+        lists::RULES,
     ]
 }
 
@@ -183,6 +203,17 @@ pub struct Ask<'a> {
     pub today: &'a str,
     /// The only credential accepted; `None` accepts any that is well formed.
     pub key: Option<&'a str>,
+    /// What the batch named in the path is doing; `None` if there is no such batch, or the path names none.
+    pub batch: Option<BatchPhase>,
+}
+
+/// How far a batch has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BatchPhase {
+    /// Cancelled, and not yet at its end.
+    Canceling,
+    Ended,
+    InProgress,
 }
 
 /// One place where a request breaks a rule.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::Validator;
+use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
 use crate::rules::Finding;
@@ -17,7 +17,9 @@ use crate::version::OperationId;
 mod explain;
 
 pub use explain::explain;
-use explain::resolve;
+
+/// The name under which the schemas of a document refer to it.
+const DOCUMENT: &str = "probity:document";
 
 /// Compiled schemas of one edition.
 pub struct Validators {
@@ -30,37 +32,44 @@ pub struct Validators {
 
 impl Validators {
     pub(crate) fn compile(document: &Value, operations: &[Operation]) -> Result<Self, String> {
-        let components = document.get("components").cloned().unwrap_or_default();
-        let compile = |schema: &Value, at: String| {
-            let root = json!({ "allOf": [schema], "components": components });
-            jsonschema::draft202012::new(&root)
-                .map_err(|error| format!("{at}: not a JSON Schema: {error}"))
+        // One registry for all of them: the document is walked once, where a root schema of its own for each
+        // would be walked again each time.
+        let registry =
+            jsonschema::Registry::new().draft(Draft::Draft202012).add(DOCUMENT, document);
+        let registry = registry.and_then(|registry| registry.prepare());
+        let registry = registry.map_err(|error| format!("not a JSON Schema: {error}"))?;
+        let compile = |at: String| {
+            // Templates in paths have braces, which a URI may not have.
+            let fragment = at.replace('{', "%7B").replace('}', "%7D");
+            let root = json!({ "$ref": format!("{DOCUMENT}#{fragment}") });
+            let options = jsonschema::options().with_draft(Draft::Draft202012);
+            let built = options.with_registry(&registry).build(&root);
+            built.map_err(|error| format!("{at}: not a JSON Schema: {error}"))
         };
         let (mut requests, mut successes) = (BTreeMap::new(), BTreeMap::new());
         let mut error = None;
         for operation in operations {
             let method = operation.method.to_lowercase();
             let raw = &document["paths"][&operation.path][&method];
-            let at = format!("/paths/{}/{method}", operation.path);
-            if let Some(schema) = raw.pointer("/requestBody/content/application~1json/schema") {
-                requests.insert(operation.id, compile(schema, format!("{at}/requestBody"))?);
+            let at = format!("/paths/{}/{method}", escaped(&operation.path));
+            if raw.pointer("/requestBody/content/application~1json/schema").is_some() {
+                let at = format!("{at}/requestBody/content/application~1json/schema");
+                requests.insert(operation.id, compile(at)?);
             }
             for media in &operation.success {
-                let schema =
-                    &resolve(document, &raw["responses"]["200"])["content"][media]["schema"];
-                successes.insert(
-                    (operation.id, media.clone()),
-                    compile(schema, format!("{at}/responses/200/{media}"))?,
-                );
+                let at = content(document, format!("{at}/responses/200"), media);
+                successes.insert((operation.id, media.clone()), compile(at)?);
             }
             if error.is_none() {
-                let schema = &resolve(document, &raw["responses"]["4XX"])["content"]["application/json"]
-                    ["schema"];
-                error = Some(compile(schema, format!("{at}/responses/4XX"))?);
+                error = Some(compile(content(
+                    document,
+                    format!("{at}/responses/4XX"),
+                    "application/json",
+                ))?);
             }
         }
         let mut patterns = BTreeMap::new();
-        collect_patterns(&components, &mut patterns)?;
+        collect_patterns(document.get("components").unwrap_or(&Value::Null), &mut patterns)?;
         let error = error.ok_or("no operation declares a 4XX response")?;
         Ok(Self { requests, successes, error, patterns })
     }
@@ -93,6 +102,18 @@ impl Validators {
     pub fn error_holds(&self, body: &Value) -> bool {
         self.error.is_valid(body)
     }
+}
+
+/// The pointer to the schema of that media type in the response at that pointer, which may be a reference.
+fn content(document: &Value, response: String, media: &str) -> String {
+    let reference = document.pointer(&response).and_then(|response| response.get("$ref")?.as_str());
+    let response = reference.and_then(|to| to.strip_prefix('#')).map_or(response, str::to_owned);
+    format!("{response}/content/{}/schema", escaped(media))
+}
+
+/// A name as a segment of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// More than this many problems of one body tell a reader nothing new.

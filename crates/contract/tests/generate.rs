@@ -56,6 +56,7 @@ fn judge_params(
         models: &contract.models,
         today: &contract.as_of,
         key: None,
+        batch: None,
     };
     let version = edition.version;
     let is_item = drawn == OperationId::BatchesCreate && operation != drawn;

@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 use classify::{Body, Headers, Request};
 use contract::models::Model;
 use contract::rules::{self, Ask, Base, Finding, Implied, Rule, Stage};
-use contract::signature::sign;
+use contract::schema::Kind;
+use contract::seeds;
+use contract::signature::{Prefix, bind, redact, sign};
 use contract::spec::Contract;
 use contract::version::{OperationId, Version};
 use serde_json::{Value, json};
@@ -21,6 +23,12 @@ static CONTRACT: LazyLock<Contract> = LazyLock::new(specs::contract);
 const HEAVY_BYTES: u64 = 1024 * 1024;
 const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQAAAAA3bvkkAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg==";
+/// A row of 1500 pixels, which every model sees as it is, and one of 4000, which none does.
+const PNG_1500: &str =
+    "iVBORw0KGgoAAAANSUhEUgAABdwAAAABAQAAAADs1lGfAAAADElEQVR42mNgGMIAAAC9AAGt5GYEAAAAAElFTkSuQmCC";
+const PNG_4000: &str = "iVBORw0KGgoAAAANSUhEUgAAD6AAAAABAQAAAADiDGwNAAAADklEQVR42mNgGAUjDgAAAfUAAe8ljkEAAAAASUVORK5CYII=";
+/// One empty page.
+const PDF: &str = "JVBERi0xLjQKMSAwIG9iajw8L1R5cGUvQ2F0YWxvZy9QYWdlcyAyIDAgUj4+ZW5kb2JqCjIgMCBvYmo8PC9UeXBlL1BhZ2VzL0tpZHNbMyAwIFJdL0NvdW50IDE+PmVuZG9iagozIDAgb2JqPDwvVHlwZS9QYWdlL1BhcmVudCAyIDAgUi9NZWRpYUJveFswIDAgNzIgNzJdPj5lbmRvYmoKeHJlZgowIDQKMDAwMDAwMDAwMCA2NTUzNSBmIAowMDAwMDAwMDA5IDAwMDAwIG4gCjAwMDAwMDAwNTIgMDAwMDAgbiAKMDAwMDAwMDEwMSAwMDAwMCBuIAp0cmFpbGVyPDwvU2l6ZSA0L1Jvb3QgMSAwIFI+PgpzdGFydHhyZWYKMTY2CiUlRU9GCg==";
 
 /// Runs every rule's breaches over the bases of one version and operation.
 fn check(version: Version, operation: OperationId) {
@@ -82,6 +90,7 @@ fn broken(
         models: &contract.models,
         today: &contract.as_of,
         key: Some(KEY),
+        batch: rules::view::batch_id(request.path()).and_then(seeds::batch),
     };
     let mut broken = run(&ask, Stage::Head);
     let has_body = operation.takes_params() || operation == OperationId::BatchesCreate;
@@ -139,7 +148,9 @@ fn bases(version: Version, operation: OperationId) -> Vec<(Request, Value)> {
     let bodies = match operation {
         OperationId::MessagesCreate => params(version),
         OperationId::MessagesCountTokens => params(version).into_iter().map(countable).collect(),
-        OperationId::BatchesCreate => params(version).iter().map(batch).collect(),
+        OperationId::BatchesCreate => {
+            params(version).into_iter().map(batchable).map(batch).collect()
+        }
         _ => vec![Value::Null],
     };
     bodies.into_iter().map(|body| (request(version, operation, &body), body)).collect()
@@ -153,7 +164,16 @@ fn countable(mut params: Value) -> Value {
     params
 }
 
-fn batch(params: &Value) -> Value {
+/// A batch asks for at least one token.
+fn batchable(mut params: Value) -> Value {
+    if params["max_tokens"] == 0 {
+        params["max_tokens"] = json!(1);
+    }
+    params
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "mapped over owned parameters")]
+fn batch(params: Value) -> Value {
     json!({"requests": [{"custom_id": "a", "params": params}, {"custom_id": "b", "params": params}]})
 }
 
@@ -163,21 +183,35 @@ fn request(version: Version, operation: OperationId, body: &Value) -> Request {
         OperationId::MessagesCountTokens => ("POST", "/v1/messages/count_tokens"),
         OperationId::BatchesCreate => ("POST", "/v1/messages/batches"),
         OperationId::BatchesList => ("GET", "/v1/messages/batches?limit=2"),
-        OperationId::BatchesGet => ("GET", "/v1/messages/batches/msgbatch_01"),
-        OperationId::BatchesCancel => ("POST", "/v1/messages/batches/msgbatch_01/cancel"),
-        OperationId::BatchesDelete => ("DELETE", "/v1/messages/batches/msgbatch_01"),
-        OperationId::BatchesResults => ("GET", "/v1/messages/batches/msgbatch_01/results"),
+        OperationId::BatchesGet => ("GET", "/v1/messages/batches/msgbatch_probity_in_progress"),
+        OperationId::BatchesCancel => {
+            ("POST", "/v1/messages/batches/msgbatch_probity_in_progress/cancel")
+        }
+        OperationId::BatchesDelete => ("DELETE", "/v1/messages/batches/msgbatch_probity_ended"),
+        OperationId::BatchesResults => {
+            ("GET", "/v1/messages/batches/msgbatch_probity_ended/results")
+        }
         OperationId::ModelsList => ("GET", "/v1/models"),
         OperationId::ModelsGet => ("GET", "/v1/models/claude-opus-5"),
     };
     let mut headers = Headers::default();
     headers.push("Authorization", format!("Bearer {KEY}"));
     headers.push("anthropic-version", version.name());
-    let body = if body.is_null() { Body::Empty } else { Body::Bytes(body.to_string().into()) };
+    let text = body.to_string();
+    if text.contains("computer_20251124") {
+        headers.push("anthropic-beta", "computer-use-2025-11-24");
+    }
+    let body = if body.is_null() { Body::Empty } else { Body::Bytes(text.into()) };
     if !body.is_empty() {
         headers.push("Content-Type", "application/json; charset=\"UTF-8\"");
     }
     Request { method: method.into(), target: target.into(), headers, body }
+}
+
+/// A thinking block signed behind that request.
+fn bound(params: &Value) -> Value {
+    let signature = bind("Let me see.", &Prefix::of(params));
+    json!({"type": "thinking", "thinking": "Let me see.", "signature": signature})
 }
 
 /// Valid parameters of many kinds, with what comes near to breaking a rule and does not.
@@ -203,6 +237,21 @@ fn params(version: Version) -> Vec<Value> {
     let thought =
         json!({"type": "thinking", "thinking": "Let me see.", "signature": sign("Let me see.")});
     let sought = json!({"type": "server_tool_use", "id": "srvtoolu_01", "name": "web_search", "input": {"query": "water"}});
+    let found = json!({
+        "type": "web_search_tool_result", "tool_use_id": "srvtoolu_01",
+        "content": {"type": "web_search_tool_result_error", "error_code": "unavailable"},
+    });
+    let reference = json!({"type": "tool_reference", "tool_name": "look"});
+    let mut deferred = lenient.clone();
+    deferred["defer_loading"] = json!(true);
+    let finder = json!({"type": "tool_search_tool_regex", "name": "tool_search_tool_regex"});
+    // Only members that are off disagree, and only one is left on.
+    let browser = json!({"type": "browser_toolset_20260801", "configs": {
+        "file_upload": {"defer_loading": true}, "zoom": {"enabled": false, "defer_loading": true},
+    }});
+    let screen = json!({
+        "type": "computer_20251124", "name": "computer", "display_width_px": 1280, "display_height_px": 720,
+    });
     let mut all = vec![
         json!({"model": "claude-opus-5", "max_tokens": 64, "messages": [{"role": "user", "content": "Hello."}]}),
         json!({"model": "claude-opus-4-5", "max_tokens": 64, "stop_sequences": ["\nEND "], "messages": [
@@ -233,6 +282,24 @@ fn params(version: Version) -> Vec<Value> {
             {"role": "assistant", "content": "Fine."},
             {"role": "user", "content": "Go on."},
         ]}),
+        // System messages where they may stand: behind the results of the client's tools and of the server's.
+        json!({"model": "claude-opus-5", "max_tokens": 64, "tools": [tool, search, deferred],
+        "tool_choice": {"type": "tool", "name": "get_weather"}, "messages": [
+            {"role": "user", "content": "What is the weather like?"},
+            {"role": "assistant", "content": [call("toolu_01")]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_01", "content": [reference]},
+            ]},
+            {"role": "system", "content": "Be brief."},
+            // Two messages, one turn.
+            {"role": "assistant", "content": [sought]},
+            {"role": "assistant", "content": [found]},
+            {"role": "system", "content": "Be kind."},
+            {"role": "assistant", "content": "Fine."},
+            {"role": "user", "content": "Go on."},
+        ]}),
+        json!({"model": "claude-opus-5", "max_tokens": 64, "tools": [finder, deferred, browser, screen],
+            "messages": [{"role": "user", "content": "Hello."}]}),
         // A paused turn, to be resumed.
         json!({"model": "claude-opus-5", "max_tokens": 64, "tools": [search], "messages": [
             {"role": "user", "content": "Is water wet?"},
@@ -241,12 +308,70 @@ fn params(version: Version) -> Vec<Value> {
         json!({"model": "claude-fable-5-2", "max_tokens": 0, "system": [
             {"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}},
         ], "messages": [{"role": "user", "content": "Hello."}, {"role": "user", "content": "Hello?"}]}),
+        // Bound to what stands before it, which is written in another way now.
+        json!({"model": "claude-fable-5-2", "max_tokens": 64, "tools": [tool],
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Is water wet?", "cache_control": null}]},
+            {"role": "assistant", "content": [
+                bound(&json!({"system": "Be brief.", "tools": [tool], "messages": [
+                    {"role": "user", "content": "Is water wet?"},
+                ]})),
+                {"type": "redacted_thinking", "data": redact("Let me see.")},
+                {"type": "text", "text": "Yes."},
+            ]},
+            {"role": "user", "content": "Why?"},
+        ]}),
+        // Bound to something else, on a model that refuses some accounts only.
+        json!({"model": "claude-sonnet-5-5", "max_tokens": 64, "messages": [
+            {"role": "user", "content": "Is water wet?"},
+            {"role": "assistant", "content": [bound(&json!({})), {"type": "text", "text": "Yes."}]},
+            {"role": "user", "content": "Why?"},
+        ]}),
     ];
+    all.push(media_and_schemas());
     if version == Version::V2023_06_01 {
         all.push(json!({"model": "claude-sonnet-4-6", "max_tokens": 64, "temperature": 0.5,
             "messages": [{"role": "user", "content": "Hello."}]}));
     }
     all
+}
+
+/// What the rules for media and for schemas that become grammars let pass.
+fn media_and_schemas() -> Value {
+    let image = |data: &str, wish: &str| {
+        let source = json!({"type": "base64", "media_type": "image/png", "data": data});
+        json!({"type": "image", "source": source, "transformations": {"oversized_image": wish}})
+    };
+    let source = json!({"type": "base64", "media_type": "application/pdf", "data": PDF});
+    let content = json!([
+        image(PNG_1500, "error"), image(PNG_4000, "downsize"), {"type": "document", "source": source},
+    ]);
+    let closed = |members: Value| {
+        let names: Vec<_> =
+            members.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+        json!({"type": "object", "properties": members, "required": names, "additionalProperties": false})
+    };
+    let mut schema = closed(json!({
+        // Members called like keywords, and a definition that two refer to.
+        "maximum": {"$ref": "#/$defs/place"},
+        "pattern": {"type": "string", "pattern": r"^(?:[a-z\b]+|\\b)\d{2}$"},
+        "allOf": {"allOf": [{"type": "string"}, {"description": "A name."}]},
+        "items": {"type": "array", "minItems": 1, "uniqueItems": false, "items": {"$ref": "#/$defs/place"}},
+    }));
+    schema["$defs"] = json!({
+        "place": closed(json!({"minLength": {"$ref": "#/$defs/places"}})),
+        "places": {"type": "array", "minItems": 0, "items": {"type": "string"}},
+    });
+    // Without `strict` there is no grammar.
+    let lenient = json!({"name": "look", "input_schema": {
+        "type": "object", "properties": {"n": {"type": "integer", "minimum": 1}, "next": {"$ref": "#"}},
+    }});
+    json!({
+        "model": "claude-opus-5", "max_tokens": 64, "tools": [lenient],
+        "output_config": {"format": {"type": "json_schema", "schema": schema}},
+        "messages": [{"role": "user", "content": content}],
+    })
 }
 
 #[test]
@@ -357,6 +482,25 @@ fn findings_name_the_place_and_fill_the_wording() {
         )],
     );
     finds(
+        "server-tool-result-unpaired",
+        &json!({"messages": [user(json!("Hi.")), {"role": "assistant", "content": [
+            {"type": "web_fetch_tool_result", "tool_use_id": "srvtoolu_a", "content":
+                {"type": "web_fetch_tool_result_error", "error_code": "unavailable"}},
+        ]}]}),
+        &[(
+            "messages.1.content.0",
+            "unexpected `tool_use_id` found in `web_fetch_tool_result` blocks: srvtoolu_a. Each \
+             `web_fetch_tool_result` block must have a corresponding `server_tool_use` block before it.",
+        )],
+    );
+    finds(
+        "computer-tool-unsupported",
+        &json!({"model": "claude-opus-5-5", "tools": [
+            {"type": "computer_20251124", "name": "computer", "display_width_px": 1, "display_height_px": 1},
+        ]}),
+        &[("", "'claude-opus-5-5' does not support tool types: computer_20251124.")],
+    );
+    finds(
         "image-media-type-mismatch",
         &json!({"messages": [user(json!([{"type": "text", "text": "Look."}, image]))]}),
         &[(
@@ -377,9 +521,122 @@ fn findings_name_the_place_and_fill_the_wording() {
         &json!({"model": "claude-3-opus-20240229"}),
         &[("model", "claude-3-opus-20240229")],
     );
+    let said = |text: &str| json!({"type": "text", "text": text});
+    finds(
+        "thinking-prefix-changed",
+        &json!({"model": "claude-fable-5-2", "messages": [
+            user(json!("Hi.")),
+            {"role": "assistant", "content": [said("Hm."), bound(&json!({"messages": [user(json!("Hi."))]}))]},
+            user(json!("Hi.")),
+        ]}),
+        &[(
+            "messages.1.content.1",
+            "Invalid `signature` in `thinking` block. The block is bound to a different conversation. Remove the \
+             block, or set `thinking.block_binding.prefix_mismatch_behavior` to \"drop_block\".",
+        )],
+    );
+    finds(
+        "prompt-too-long",
+        &json!({"model": "claude-haiku-4-5", "system": "so ".repeat(150_000), "messages": [
+            user(json!([said(&"so ".repeat(50_001))])),
+        ]}),
+        &[("", "prompt is too long: 200001 tokens > 200000 maximum")],
+    );
+    finds(
+        "prompt-too-long",
+        &json!({"model": "claude-haiku-4-5", "system": "so ".repeat(150_000), "messages": [
+            user(json!([said(&"so ".repeat(50_000))])),
+        ]}),
+        &[],
+    );
     finds(
         "first-message-not-user",
         &json!({"messages": [{"role": "assistant", "content": "Hi."}, user(json!("Hi."))]}),
         &[("messages", "first message must use the \"user\" role")],
+    );
+}
+
+#[test]
+fn members_of_toolsets_are_those_of_the_schema() {
+    let edition = CONTRACT.edition(Version::V2026_10_21);
+    for (kind, configs) in [
+        ("browser_toolset_20260801", "BrowserToolsetConfigs"),
+        ("computer_toolset_20260801", "ComputerToolsetConfigs"),
+    ] {
+        let component = edition.component(configs).expect("the schema has the component");
+        let Kind::Object(object) = &edition.schemas.resolved(component).kind else {
+            panic!("{configs} is no object")
+        };
+        let names: Vec<_> = object.properties.iter().map(|property| &*property.name).collect();
+        let enabled_is = |name: &str| {
+            let configs = names.iter().map(|n| (*n, json!({"enabled": *n == name})));
+            json!({"tools": [{"type": kind, "configs": configs.collect::<BTreeMap<_, _>>()}]})
+        };
+        for name in &names {
+            finds("toolset-all-disabled", &enabled_is(name), &[]);
+        }
+        let message = format!("at least one member of {kind} must be enabled");
+        finds("toolset-all-disabled", &enabled_is(""), &[("tools.0.configs", &message)]);
+    }
+}
+
+#[test]
+fn findings_in_schemas_go_on_to_the_keyword() {
+    let format = |schema: Value| json!({"output_config": {"format": {"type": "json_schema", "schema": schema}}});
+    let closed = |members: Value| json!({"type": "object", "properties": members, "additionalProperties": false});
+    finds(
+        "schema-constraint-unsupported",
+        &format(closed(
+            json!({"n": {"anyOf": [{"type": "null"}, {"type": "integer", "maximum": 9}]}}),
+        )),
+        &[(
+            "output_config.format.schema.properties.n.anyOf.1.maximum",
+            "For 'integer' type, property 'maximum' is not supported",
+        )],
+    );
+    finds(
+        "schema-array-constraint-unsupported",
+        &json!({"tools": [{"name": "look", "strict": true, "input_schema": closed(json!({
+            "list": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+        }))}]}),
+        &[(
+            "tools.0.custom.input_schema.properties.list.minItems",
+            "For 'array' type, 'minItems' values other than 0 or 1 are not supported",
+        )],
+    );
+    let mut tree = closed(json!({"root": {"$ref": "#/$defs/a"}}));
+    tree["$defs"] = json!({"a": closed(json!({"b": {"$ref": "#/$defs/b"}})), "b": {"anyOf": [{"$ref": "#/$defs/a"}]}});
+    finds(
+        "schema-recursive",
+        &format(tree),
+        &[(
+            "output_config.format.schema.$defs.b.anyOf.0.$ref",
+            "Circular reference detected in schema definitions: a -> b -> a. Self-referencing or mutually-referencing \
+             definitions are not supported.",
+        )],
+    );
+}
+
+#[test]
+fn pages_of_all_documents_count_together() {
+    let pdf = json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}});
+    let user = |content: Value| json!({"role": "user", "content": content});
+    let many =
+        json!({"model": "claude-haiku-4-5", "messages": [user(json!(vec![pdf.clone(); 102]))]});
+    finds(
+        "pdf-pages-over-limit",
+        &many,
+        &[(
+            "messages.0.content.100.pdf.source.base64.data",
+            "A maximum of 100 PDF pages may be provided.",
+        )],
+    );
+    let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}});
+    let mut mixed = vec![image; 99];
+    mixed.extend([pdf.clone(), pdf]);
+    finds(
+        "media-over-limit",
+        &json!({"model": "claude-haiku-4-5", "messages": [user(json!(mixed))]}),
+        &[("", "Too much media: 2 document pages + 99 images > 100")],
     );
 }

@@ -1,18 +1,19 @@
 //! Batches: created, looked at, listed, cancelled, deleted, and their results.
 //!
 //! A created batch does not end by the clock, so that nobody has to wait and a replay is the same at any speed: the
-//! first look finds it in progress (or canceling), the [second](LOOKS_TO_END) ended. Its items are judged and
-//! answered at that moment. A list shows the created ones first, newest first, and changes none of them; the
-//! [seeded](crate::seeded) ones follow, always the same, so a page after one of those depends on nobody.
+//! first look finds it in progress (or canceling) and half of it done, the [second](LOOKS_TO_END) ended. Its items
+//! are judged and answered at that moment. What is not done when the batch is cancelled is canceled, what is not
+//! done [a day](LIFE_HOURS) after the creation is expired: for that much the clock does count. A list shows the
+//! created ones first, newest first, and is no look; the [seeded](crate::seeded) ones follow, always the same, so a
+//! page after one of those depends on nobody.
 //!
-//! Where the documentation says only that something is refused (deleting what is in progress, results of what has
-//! not ended) the answer is a 400 `invalid_request_error`; that is concluded, not seen.
+//! What may not be done yet (deleting what is in progress, results of what has not ended) was refused by the rules
+//! before. That results which are [gone](RESULTS_HOURS) are a 404 is concluded, not seen.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use classify::Request;
-use contract::rules::Finding;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -28,6 +29,22 @@ use crate::state::{Batches, Created, Phase};
 
 /// The look at which a created batch has ended.
 const LOOKS_TO_END: u32 = 2;
+/// What is not done by then is given up.
+const LIFE_HOURS: u64 = 24;
+/// From the creation on; after that the results are gone, and the batch is archived.
+const RESULTS_HOURS: u64 = 29 * 24;
+
+/// Ends the batches whose time is up.
+pub(crate) fn settle(batches: &mut Batches, bench: &Bench<'_>) {
+    for batch in batches.iter_mut() {
+        let expires_at = batch.created_at.plus_hours(LIFE_HOURS);
+        if let Phase::Open { done, .. } = batch.phase
+            && bench.now >= expires_at
+        {
+            batch.end(bench, done, expires_at);
+        }
+    }
+}
 
 pub(crate) fn create(
     batches: &mut Batches,
@@ -53,9 +70,9 @@ pub(crate) fn create(
         created_at: bench.now,
         cancel_initiated_at: None,
         bytes: request.body.len(),
-        phase: Phase::Open { items, looks: 0 },
+        phase: Phase::Open { items, done: 0, looks: 0 },
     };
-    batches.add(created).show()
+    batches.add(created).show(bench.now)
 }
 
 pub(crate) fn get(batches: &mut Batches, bench: &Bench<'_>, id: &str) -> Result<Batch, Refusal> {
@@ -64,20 +81,20 @@ pub(crate) fn get(batches: &mut Batches, bench: &Bench<'_>, id: &str) -> Result<
     }
     let batch = find(batches, id)?;
     batch.look(bench);
-    Ok(batch.show())
+    Ok(batch.show(bench.now))
 }
 
 pub(crate) fn list(batches: &Batches, bench: &Bench<'_>, paging: &Paging) -> Page<Batch> {
     let created = batches.newest_first().map(Row::Created);
     let rows: Vec<Row<'_>> = created.chain(seeded::ALL.iter().map(Row::Seeded)).collect();
     let show = |row: &Row<'_>| match row {
-        Row::Created(batch) => batch.show(),
+        Row::Created(batch) => batch.show(bench.now),
         Row::Seeded(seeded) => seeded.show(bench.contract),
     };
     paging.cut(&rows, Row::id, show)
 }
 
-/// What is cancelled ends with the next look; what has ended stays as it is.
+/// What is cancelled ends with the next look, without another item done; what has ended stays as it is.
 pub(crate) fn cancel(batches: &mut Batches, bench: &Bench<'_>, id: &str) -> Result<Batch, Refusal> {
     if let Some(seeded) = seeded::find(id) {
         return Ok(seeded.cancelled(bench.contract));
@@ -87,20 +104,12 @@ pub(crate) fn cancel(batches: &mut Batches, bench: &Bench<'_>, id: &str) -> Resu
         *looks = LOOKS_TO_END - 1;
         batch.cancel_initiated_at.get_or_insert(bench.now);
     }
-    Ok(batch.show())
+    Ok(batch.show(bench.now))
 }
 
-pub(crate) fn delete(batches: &mut Batches, id: &str) -> Result<Deleted, Refusal> {
-    let has_ended = match seeded::find(id) {
-        Some(seeded) => seeded.has_ended(),
-        None => matches!(find(batches, id)?.phase, Phase::Ended { .. }),
-    };
-    if !has_ended {
-        let message = format!("Batch {id} has not ended; cancel it before deleting it.");
-        return Err(Refusal::invalid(Finding::new("", message)));
-    }
+pub(crate) fn delete(batches: &mut Batches, id: &str) -> Deleted {
     batches.remove(id);
-    Ok(Deleted { id: id.to_owned() })
+    Deleted { id: id.to_owned() }
 }
 
 /// The results as lines.
@@ -109,21 +118,16 @@ pub(crate) fn results(
     bench: &Bench<'_>,
     id: &str,
 ) -> Result<Bytes, Refusal> {
-    let results = match seeded::find(id) {
-        Some(seeded) => {
-            seeded.has_ended().then(|| seeded.results(bench.contract, bench.config.seed))
+    if let Some(seeded) = seeded::find(id) {
+        return Ok(seeded.results(bench.contract, bench.config.seed));
+    }
+    let batch = find(batches, id)?;
+    match &batch.phase {
+        Phase::Ended { results, .. } if !batch.is_archived(bench.now) => Ok(results.clone()),
+        _ => {
+            Err(Refusal::not_found(format!("The results of message batch {id} are not available.")))
         }
-        None => match &find(batches, id)?.phase {
-            Phase::Ended { results, .. } => Some(results.clone()),
-            Phase::Open { .. } => None,
-        },
-    };
-    results.ok_or_else(|| {
-        Refusal::invalid(Finding::new(
-            "",
-            format!("Batch {id} has not ended; it has no results yet."),
-        ))
-    })
+    }
 }
 
 enum Row<'a> {
@@ -146,25 +150,39 @@ fn find<'a>(batches: &'a mut Batches, id: &str) -> Result<&'a mut Created, Refus
 
 impl Created {
     fn look(&mut self, bench: &Bench<'_>) {
-        let Phase::Open { items, looks } = &mut self.phase else { return };
+        let Phase::Open { items, done, looks } = &mut self.phase else { return };
         *looks += 1;
         if *looks < LOOKS_TO_END {
+            *done = items.len() / 2;
             return;
         }
+        let done = if self.cancel_initiated_at.is_some() { *done } else { items.len() };
+        self.end(bench, done, bench.now);
+    }
+
+    /// Answers the first items, and gives up the others.
+    fn end(&mut self, bench: &Bench<'_>, done: usize, at: Now) {
+        let Phase::Open { items, .. } = &mut self.phase else { return };
         let items = std::mem::take(items);
         let mut counts = Counts::default();
-        let results = lines(items.iter().enumerate().map(|(index, item)| {
-            let result = self.outcome(bench, index, item);
+        let results = lines(shuffled(items.len(), bench.config.seed, &self.id).map(|index| {
+            let item = &items[index];
+            let result = match self.cancel_initiated_at {
+                _ if index < done => self.outcome(bench, index, item),
+                Some(_) => Outcome::Canceled,
+                None => Outcome::Expired,
+            };
             counts.add(&result);
             Line { custom_id: item["custom_id"].as_str().unwrap_or_default().into(), result }
         }));
-        self.phase = Phase::Ended { at: bench.now, counts, results };
+        self.phase = Phase::Ended { at, counts, results };
+    }
+
+    fn is_archived(&self, now: Now) -> bool {
+        now >= self.created_at.plus_hours(RESULTS_HOURS)
     }
 
     fn outcome(&self, bench: &Bench<'_>, index: usize, item: &Value) -> Outcome {
-        if self.cancel_initiated_at.is_some() {
-            return Outcome::Canceled;
-        }
         let mut dice = Dice::of_part(bench.config.seed, &self.id, index as u64);
         let params = &item["params"];
         match judge::judge_item(bench, self.version, &self.head, params) {
@@ -176,7 +194,7 @@ impl Created {
         }
     }
 
-    fn show(&self) -> Batch {
+    fn show(&self, now: Now) -> Batch {
         let status = match (&self.phase, self.cancel_initiated_at) {
             (Phase::Ended { .. }, _) => Status::Ended,
             (Phase::Open { .. }, Some(_)) => Status::Canceling,
@@ -191,8 +209,25 @@ impl Created {
             }
         }
         batch.cancel_initiated_at = self.cancel_initiated_at.map(Now::rfc3339);
+        if self.is_archived(now) {
+            batch.archived_at = Some(self.created_at.plus_hours(RESULTS_HOURS).rfc3339());
+            batch.results_url = None;
+        }
         batch
     }
+}
+
+/// The places of so many items in an order in which none stays where it was, so that a client that trusts the order
+/// of the request is found out. One item has nowhere to go.
+fn shuffled(count: usize, seed: u64, id: &str) -> impl Iterator<Item = usize> {
+    /// No item has this number.
+    const ORDER: u64 = u64::MAX;
+    let mut dice = Dice::of_part(seed, id, ORDER);
+    let mut places: Vec<usize> = (0..count).collect();
+    for place in (1..count).rev() {
+        places.swap(place, dice.below(place));
+    }
+    places.into_iter()
 }
 
 /// A batch as the API shows it.
@@ -242,7 +277,6 @@ impl Counts {
 
 impl Batch {
     pub(crate) fn new(id: String, created_at: Now, processing_status: Status) -> Self {
-        const LIFE_HOURS: u64 = 24;
         let results_url = format!("/v1/messages/batches/{id}/results");
         Self {
             id,
@@ -301,7 +335,8 @@ mod tests {
     use contract::version::OperationId;
     use serde_json::json;
 
-    use crate::fixture::{ask, body, contract, get, hello, post};
+    use crate::answer;
+    use crate::fixture::{ask, body, config, contract, get, hello, now, post};
     use crate::{
         SEEDED_BATCH_CANCELING, SEEDED_BATCH_ENDED, SEEDED_BATCH_IN_PROGRESS, SEEDED_BATCHES, State,
     };
@@ -381,7 +416,8 @@ mod tests {
             (&ended["request_counts"]["succeeded"], &ended["request_counts"]["errored"]),
             (&json!(1), &json!(1))
         );
-        check_results(state, &id, &["succeeded", "errored"]);
+        // Not in the order of the request.
+        check_results(state, &id, &["errored", "succeeded"]);
         let cancel = post(&format!("{}/cancel", at(&id)), &Value::Null);
         assert_eq!(check(state, BatchesCancel, &cancel, 200)["processing_status"], "ended");
         check(state, BatchesDelete, &delete, 200);
@@ -402,6 +438,58 @@ mod tests {
             2
         );
         check_results(state, &id, &["canceled", "canceled"]);
+    }
+
+    #[test]
+    fn a_batch_cancelled_halfway_has_both() {
+        let state = &mut State::new();
+        let id = create(state);
+        check(state, OperationId::BatchesGet, &get(&at(&id)), 200);
+        let cancel = post(&format!("{}/cancel", at(&id)), &Value::Null);
+        check(state, OperationId::BatchesCancel, &cancel, 200);
+        let ended = check(state, OperationId::BatchesGet, &get(&at(&id)), 200);
+        let counts = &ended["request_counts"];
+        assert_eq!((&counts["succeeded"], &counts["canceled"]), (&json!(1), &json!(1)));
+        check_results(state, &id, &["canceled", "succeeded"]);
+    }
+
+    #[test]
+    fn time_ends_a_batch_and_takes_its_results() {
+        let state = &mut State::new();
+        let id = create(state);
+        check(state, OperationId::BatchesGet, &get(&at(&id)), 200);
+        let mut later = |hours: u64, target: &str| {
+            let now = now().plus_hours(hours);
+            let reply = answer(state, contract(), &config(), &get(target), now).into_reply();
+            (reply.status, body(&reply))
+        };
+        let (_, page) = later(23, "/v1/messages/batches?limit=1");
+        assert_eq!(page["data"][0]["processing_status"], "in_progress");
+        let (_, page) = later(24, "/v1/messages/batches?limit=1");
+        let ended = &page["data"][0];
+        assert_eq!(
+            (&ended["ended_at"], &ended["request_counts"]["expired"]),
+            (&ended["expires_at"], &json!(1))
+        );
+        assert_eq!(later(29 * 24 - 1, &at(&id)).1["archived_at"], Value::Null);
+        let (_, archived) = later(29 * 24, &at(&id));
+        assert_eq!(
+            (&archived["archived_at"].is_string(), &archived["results_url"]),
+            (&true, &Value::Null)
+        );
+        let (status, refused) = later(29 * 24, &format!("{}/results", at(&id)));
+        assert_eq!((status, &refused["error"]["type"]), (404, &json!("not_found_error")));
+    }
+
+    #[test]
+    fn no_result_stays_in_its_place() {
+        for count in 0..9 {
+            let places: Vec<_> = shuffled(count, 1, "msgbatch_01").collect();
+            let mut sorted = places.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..count).collect::<Vec<_>>());
+            assert!(count < 2 || places.iter().enumerate().all(|(at, place)| at != *place));
+        }
     }
 
     #[test]

@@ -7,12 +7,16 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use contract::rules::{Finding, Rule};
+use contract::rules::{Finding, Implied, Rule};
 use serde::Serialize;
+
+use crate::Trouble;
 
 /// Why a request is not served.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Refusal {
+    /// The rule that was broken, or `schema`; `None` for what is not the caller's doing, or not a rule yet.
+    pub(crate) rule: Option<&'static str>,
     pub(crate) status: u16,
     pub(crate) error_type: &'static str,
     pub(crate) error_code: Option<&'static str>,
@@ -24,6 +28,7 @@ impl Refusal {
     pub(crate) fn of_rule(rule: &'static Rule, finding: Finding) -> Self {
         let answer = &rule.answer;
         Self {
+            rule: Some(rule.id),
             status: answer.status,
             error_type: answer.error_type,
             error_code: answer.error_code,
@@ -34,6 +39,7 @@ impl Refusal {
     /// 400 for a finding outside the rules.
     pub(crate) fn invalid(finding: Finding) -> Self {
         Self {
+            rule: None,
             status: 400,
             error_type: "invalid_request_error",
             error_code: None,
@@ -41,8 +47,14 @@ impl Refusal {
         }
     }
 
+    /// 400 for what the schema of the operation does not permit.
+    pub(crate) fn of_schema(finding: Finding) -> Self {
+        Self { rule: Some(Implied::SCHEMA), ..Self::invalid(finding) }
+    }
+
     pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self {
+            rule: None,
             status: 404,
             error_type: "not_found_error",
             error_code: None,
@@ -50,9 +62,54 @@ impl Refusal {
         }
     }
 
+    pub(crate) fn rate_limited(message: String) -> Self {
+        Self {
+            rule: None,
+            status: 429,
+            error_type: "rate_limit_error",
+            error_code: None,
+            message: message.into(),
+        }
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
-        let message = "Method Not Allowed".into();
-        Self { status: 405, error_type: "invalid_request_error", error_code: None, message }
+        Self {
+            rule: Some("method-not-allowed"),
+            status: 405,
+            error_type: "invalid_request_error",
+            error_code: None,
+            message: "Method Not Allowed".into(),
+        }
+    }
+
+    pub(crate) fn path_unknown() -> Self {
+        Self { rule: Some("path-unknown"), ..Self::not_found("Not Found") }
+    }
+
+    /// For a request that did not come as far as the judge.
+    pub(crate) fn of_trouble(trouble: Trouble) -> Self {
+        let (status, error_type, error_code, message) = match trouble {
+            Trouble::BodyBroken => {
+                (400, "invalid_request_error", None, "The request body could not be read")
+            }
+            Trouble::BodyTimedOut => (
+                400,
+                "invalid_request_error",
+                Some("request_body_timeout"),
+                "The request body did not arrive in time",
+            ),
+            Trouble::HeadMalformed => {
+                (400, "invalid_request_error", None, "The request is not valid HTTP")
+            }
+            Trouble::HeadTooLarge => {
+                (431, "invalid_request_error", None, "Request header fields are too large")
+            }
+            Trouble::Internal => (500, "api_error", None, "Internal server error"),
+            Trouble::TargetTooLong => {
+                (414, "invalid_request_error", None, "The request URI is too long")
+            }
+        };
+        Self { rule: None, status, error_type, error_code, message: message.into() }
     }
 
     /// The body, in the manner of its author.
@@ -127,6 +184,7 @@ mod tests {
             r#"{"type":"error","error":{"type":"invalid_request_error","message":"Method Not Allowed"}}"#,
         );
         let too_large = Refusal {
+            rule: None,
             status: 413,
             error_type: "request_too_large",
             error_code: None,

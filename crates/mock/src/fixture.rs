@@ -7,7 +7,7 @@ use classify::{Body, Headers, Reply, Request};
 use contract::spec::{Contract, Text, Texts};
 use serde_json::{Value, json};
 
-use crate::{Config, Now, Rules, State};
+use crate::{Config, Now, Pace, Rules, State};
 
 pub(crate) const KEY: &str = "sk-ant-api03-probity-test-key";
 
@@ -31,7 +31,7 @@ fn text(name: &str) -> Text {
 }
 
 pub(crate) fn config() -> Config {
-    Config { key: None, rules: Rules::All, seed: 1 }
+    Config { key: None, rules: Rules::All, seed: 1, pace: Pace::Instant, limits: None }
 }
 
 pub(crate) fn now() -> Now {

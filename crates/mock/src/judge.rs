@@ -16,14 +16,16 @@ use std::borrow::Cow;
 
 use classify::{Body, Request};
 use contract::models::Model;
-use contract::rules::{self, Ask, Finding, Rule, Stage};
+use contract::rules::{self, Ask, BatchPhase, Finding, Implied, Rule, Stage};
+use contract::seeds;
 use contract::spec::{Contract, Edition};
 use contract::validate;
 use contract::version::{OperationId, Version};
 use serde_json::{Value, json};
 
 use crate::error::Refusal;
-use crate::{Config, Now, Rules};
+use crate::state::{Batches, Phase};
+use crate::{Config, Now, Rules, Violation};
 
 /// What every judgement looks at.
 pub(crate) struct Bench<'a> {
@@ -44,29 +46,25 @@ pub(crate) struct Judged<'a> {
     pub(crate) model: Option<&'a Model>,
 }
 
-pub(crate) fn judge<'a>(bench: &Bench<'a>, request: &'a Request) -> Result<Judged<'a>, Refusal> {
+pub(crate) fn judge<'a>(
+    bench: &Bench<'a>,
+    batches: &Batches,
+    request: &'a Request,
+) -> Result<Judged<'a>, Refusal> {
     let edition = edition(bench.contract, request);
     let (operation, id) = route(edition, request)?;
     let version = edition.version;
     let rules = bench.rulebook.of(version, operation);
     let today = bench.now.date();
-    let mut ask = Ask {
-        version,
-        operation,
-        request,
-        body: &Value::Null,
-        model: None,
-        models: &bench.contract.models,
-        today: &today,
-        key: bench.config.key.as_deref(),
-    };
+    let mut ask = ask(bench, version, operation, request, &today);
+    ask.batch = phase(batches, id);
     first(&rules.head, &ask)?;
     if !takes_body(operation) {
         return Ok(Judged { version, operation, id, body: Value::Null, model: None });
     }
     let body =
         rules::parse_body(request).map_err(|(rule, finding)| Refusal::of_rule(rule, finding))?;
-    schema(edition, operation, &body)?;
+    schema(edition, operation, &body).map_err(Refusal::of_schema)?;
     let model = model(bench.contract, &body);
     ask.model = model;
     ask.body = &body;
@@ -74,6 +72,82 @@ pub(crate) fn judge<'a>(bench: &Bench<'a>, request: &'a Request) -> Result<Judge
         first(&rules.body, &ask)?;
     }
     Ok(Judged { version, operation, id, body, model })
+}
+
+/// Everything that is wrong with a request, stage by stage as far as they get: a body that is no JSON has no
+/// schema to break, and one that breaks its schema is not asked about the rules. At most [`VIOLATIONS_MAX`].
+///
+/// Slower than [`judge`], which stops at the first; of a schema only the first violation is told.
+pub(crate) fn violations(
+    bench: &Bench<'_>,
+    batches: &Batches,
+    request: &Request,
+) -> Vec<Violation> {
+    let edition = edition(bench.contract, request);
+    let (operation, id) = match route(edition, request) {
+        Ok(known) => known,
+        Err(refusal) => {
+            let violation =
+                |rule| Violation { rule, path: String::new(), message: refusal.message };
+            return refusal.rule.map(violation).into_iter().collect();
+        }
+    };
+    let rules = bench.rulebook.of(edition.version, operation);
+    let today = bench.now.date();
+    let mut ask = ask(bench, edition.version, operation, request, &today);
+    ask.batch = phase(batches, id);
+    let mut out = all(&rules.head, &ask);
+    if takes_body(operation) {
+        match rules::parse_body(request) {
+            Err((rule, finding)) => out.push(Violation::new(rule.id, finding)),
+            Ok(body) => match schema(edition, operation, &body) {
+                Err(finding) => out.push(Violation::new(Implied::SCHEMA, finding)),
+                Ok(()) if bench.config.rules == Rules::All => {
+                    ask.model = model(bench.contract, &body);
+                    ask.body = &body;
+                    out.extend(all(&rules.body, &ask));
+                }
+                Ok(()) => {}
+            },
+        }
+    }
+    out.truncate(VIOLATIONS_MAX);
+    out
+}
+
+/// Enough to mend a request by; a conversation of thousands of messages can break a rule in each of them.
+const VIOLATIONS_MAX: usize = 50;
+
+/// What the rules of a head may look at; those of a body get body and model on top.
+fn ask<'a>(
+    bench: &Bench<'a>,
+    version: Version,
+    operation: OperationId,
+    request: &'a Request,
+    today: &'a str,
+) -> Ask<'a> {
+    Ask {
+        version,
+        operation,
+        request,
+        body: &Value::Null,
+        model: None,
+        models: &bench.contract.models,
+        today,
+        key: bench.config.key.as_deref(),
+        batch: None,
+    }
+}
+
+/// What the batch of that id is doing.
+fn phase(batches: &Batches, id: &str) -> Option<BatchPhase> {
+    let created = batches.newest_first().find(|batch| batch.id == id);
+    let phase = created.map(|batch| match (&batch.phase, batch.cancel_initiated_at) {
+        (Phase::Ended { .. }, _) => BatchPhase::Ended,
+        (Phase::Open { .. }, Some(_)) => BatchPhase::Canceling,
+        (Phase::Open { .. }, None) => BatchPhase::InProgress,
+    });
+    phase.or_else(|| seeds::batch(id))
 }
 
 /// The parameters of one item of a batch, judged as those of a message.
@@ -84,7 +158,7 @@ pub(crate) fn judge_item<'a>(
     params: &Value,
 ) -> Result<Option<&'a Model>, Refusal> {
     let operation = OperationId::MessagesCreate;
-    schema(bench.contract.edition(version), operation, params)?;
+    schema(bench.contract.edition(version), operation, params).map_err(Refusal::of_schema)?;
     let model = model(bench.contract, params);
     if bench.config.rules == Rules::All {
         let ask = Ask {
@@ -96,6 +170,7 @@ pub(crate) fn judge_item<'a>(
             models: &bench.contract.models,
             today: &bench.now.date(),
             key: None,
+            batch: None,
         };
         first(&bench.rulebook.of(version, OperationId::BatchesCreate).item, &ask)?;
         first(&bench.rulebook.of(version, operation).body, &ask)?;
@@ -173,25 +248,24 @@ fn route<'a>(edition: &Edition, request: &'a Request) -> Result<(OperationId, &'
         }
         known = true;
     }
-    Err(if known { Refusal::method_not_allowed() } else { Refusal::not_found("Not Found") })
+    Err(if known { Refusal::method_not_allowed() } else { Refusal::path_unknown() })
 }
 
 fn takes_body(operation: OperationId) -> bool {
     operation.takes_params() || operation == OperationId::BatchesCreate
 }
 
-fn schema(edition: &Edition, operation: OperationId, body: &Value) -> Result<(), Refusal> {
+fn schema(edition: &Edition, operation: OperationId, body: &Value) -> Result<(), Finding> {
     if edition.validators.request_holds(operation, body) {
         return Ok(());
     }
     let explain = |body: &Value| {
-        let finding = validate::explain(
+        Err(validate::explain(
             &edition.document,
             &edition.validators,
             edition.operation(operation),
             body,
-        );
-        Err(Refusal::invalid(finding))
+        ))
     };
     if operation != OperationId::BatchesCreate {
         return explain(body);
@@ -218,4 +292,14 @@ fn first(rules: &[&'static Rule], ask: &Ask<'_>) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+fn all(rules: &[&'static Rule], ask: &Ask<'_>) -> Vec<Violation> {
+    let mut out = Vec::new();
+    for rule in rules {
+        let mut findings = Vec::new();
+        rule.run(ask, &mut findings);
+        out.extend(findings.into_iter().map(|finding| Violation::new(rule.id, finding)));
+    }
+    out
 }

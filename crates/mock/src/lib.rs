@@ -6,6 +6,7 @@
 //! | what does a refusal look like? | `error` |
 //! | what does the model say? | `compose` |
 //! | how is that written, whole or as events? | `message`, `stream` |
+//! | how much may be asked for per minute? | `limits` |
 //! | what do batches do over several requests? | `batches`, `seeded`, `state` |
 //! | which models are there? | `models` |
 //! | what was asked for behind the question mark? | `query` |
@@ -13,8 +14,9 @@
 //! | what time is it? | `time` |
 //!
 //! The same request under the same seed gives the same bytes, whatever else was asked before: ids and choices
-//! are drawn from a hash of the request. Only batches that a caller created have a history. The price is that two
-//! identical requests get one and the same message id, which the API would never do.
+//! are drawn from a hash of the request. Only batches that a caller created have a history, and limits if there are
+//! any. The price is that two identical requests get one and the same message id, which the API would never do.
+//! A caller who wants a certain answer asks for it with one of the [`DIRECTIVES`].
 //!
 //! The judge knows the rules of the contract and nothing about how a request was made: the types that say so are
 //! disallowed in `clippy.toml`.
@@ -24,6 +26,7 @@ mod compose;
 mod dice;
 mod error;
 mod judge;
+mod limits;
 mod message;
 mod models;
 mod query;
@@ -35,8 +38,11 @@ mod time;
 #[cfg(test)]
 mod fixture;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use classify::{Headers, Reply, Request};
+use contract::rules::Finding;
 use contract::spec::Contract;
 use contract::version::OperationId;
 use serde::Serialize;
@@ -48,6 +54,8 @@ use crate::error::Refusal;
 use crate::judge::{Bench, Judged};
 use crate::state::Batches;
 
+pub use compose::directives::DIRECTIVES;
+pub use limits::Limits;
 pub use seeded::{
     SEEDED_BATCH_CANCELING, SEEDED_BATCH_ENDED, SEEDED_BATCH_IN_PROGRESS, SEEDED_BATCHES,
 };
@@ -62,6 +70,19 @@ pub struct Config {
     pub rules: Rules,
     /// Other seeds give other ids, texts and choices.
     pub seed: u64,
+    /// How fast a stream is told.
+    pub pace: Pace,
+    /// What may be asked for per minute; `None` limits nothing and sends no such headers.
+    pub limits: Option<Limits>,
+}
+
+/// How fast a stream is told. Whole answers never wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pace {
+    /// All at once: for tests and for whoever replays thousands of requests.
+    Instant,
+    /// Event by event with small gaps, as somebody reading along would see it.
+    Human,
 }
 
 /// How much of the contract is enforced. Head and bytes of a request are judged in either case.
@@ -80,13 +101,54 @@ pub struct Answer {
     pub headers: Headers,
     /// One for JSON, one per event for a stream.
     pub chunks: Vec<Chunk>,
+    /// Why the request was refused; `None` if it was served.
+    pub refused: Option<Refused>,
+}
+
+/// What a refusal says, for those who keep count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// The rule that was broken first, or `schema`; `None` for what no rule decides.
+    pub rule: Option<&'static str>,
+    pub error_type: &'static str,
+    pub error_code: Option<&'static str>,
+}
+
+/// A rule broken at one place.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Violation {
+    /// The id of a rule, or `schema`.
+    pub rule: &'static str,
+    /// Dotted, as the API writes it; empty for the whole request.
+    pub path: String,
+    pub message: Cow<'static, str>,
+}
+
+impl Violation {
+    fn new(rule: &'static str, finding: Finding) -> Self {
+        Self { rule, path: finding.path, message: finding.message }
+    }
+}
+
+/// Why a request did not come as far as the judge.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// Its framing is wrong, or it ended early.
+    BodyBroken,
+    BodyTimedOut,
+    /// Not HTTP/1.1, so there is no request to speak of.
+    HeadMalformed,
+    HeadTooLarge,
+    /// The judge itself failed.
+    Internal,
+    TargetTooLong,
 }
 
 /// A piece of the body, and how long to wait before it is sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Chunk {
     pub bytes: Bytes,
-    /// Always 0 so far: slowness is the fault proxy's business.
+    /// A pause as a model makes it, by [`Pace`]; slowness that hurts is the fault proxy's business.
     pub delay_ms: u32,
 }
 
@@ -116,20 +178,59 @@ pub fn answer(
     let mut dice = Dice::of_request(config.seed, request);
     let request_id = dice.id("req_");
     let bench = Bench { contract, config, rulebook: &state.rulebook, now };
-    let served = judge::judge(&bench, request)
-        .and_then(|judged| serve(&mut state.batches, &bench, request, judged, &mut dice));
-    match served {
+    if request.path().starts_with("/v1/messages/batches") {
+        batches::settle(&mut state.batches, &bench);
+    }
+    let mut told = Headers::default();
+    let served = judge::judge(&bench, &state.batches, request).and_then(|judged| {
+        limits::charge(&mut state.buckets, &bench, &judged, &mut told)?;
+        serve(&mut state.batches, &bench, request, judged, &mut dice)
+    });
+    let mut answer = match served {
         Ok(Served { media, chunks }) => {
-            Answer { status: 200, headers: headers(request_id, media), chunks }
+            Answer { status: 200, headers: headers(request_id, media), chunks, refused: None }
         }
-        Err(refusal) => {
-            let chunks = vec![whole(refusal.body(&request_id))];
-            Answer {
-                status: refusal.status,
-                headers: headers(request_id, "application/json"),
-                chunks,
-            }
-        }
+        Err(refusal) => refuse(&refusal, request_id),
+    };
+    answer.headers.0.append(&mut told.0);
+    answer
+}
+
+/// Everything that is wrong with a request: for reports, where a caller wants to mend all of it at once. Ask only
+/// about refused requests; a request that was served has nothing wrong with it, and is judged for nothing.
+pub fn violations(
+    state: &State,
+    contract: &Contract,
+    config: &Config,
+    request: &Request,
+    now: Now,
+) -> Vec<Violation> {
+    let bench = Bench { contract, config, rulebook: &state.rulebook, now };
+    judge::violations(&bench, &state.batches, request)
+}
+
+/// The answer to a request that was not read to its end, or whose judge failed.
+pub fn trouble(seed: u64, request: &Request, trouble: Trouble) -> Answer {
+    let request_id = Dice::of_request(seed, request).id("req_");
+    refuse(&Refusal::of_trouble(trouble), request_id)
+}
+
+fn refuse(refusal: &Refusal, request_id: String) -> Answer {
+    let chunks = vec![whole(refusal.body(&request_id))];
+    let mut headers = headers(request_id, "application/json");
+    if refusal.status == 401 {
+        // Who did not say who asks has no workspace.
+        headers.remove("anthropic-workspace-id");
+    }
+    Answer {
+        status: refusal.status,
+        chunks,
+        headers,
+        refused: Some(Refused {
+            rule: refusal.rule,
+            error_type: refusal.error_type,
+            error_code: refusal.error_code,
+        }),
     }
 }
 
@@ -150,7 +251,7 @@ fn serve(
             match params.get("stream") {
                 Some(Value::Bool(true)) => Served {
                     media: "text/event-stream; charset=utf-8",
-                    chunks: stream::events(&message),
+                    chunks: stream::events(&message, bench.config.pace, dice),
                 },
                 _ => Served::json(&message),
             }
@@ -162,15 +263,15 @@ fn serve(
             Served::json(&batches::create(batches, bench, request, judged, dice))
         }
         OperationId::BatchesList => {
-            Served::json(&batches::list(batches, bench, &query::paging(request)?))
+            Served::json(&batches::list(batches, bench, &query::paging(request)))
         }
         OperationId::BatchesGet => Served::json(&batches::get(batches, bench, id)?),
         OperationId::BatchesCancel => Served::json(&batches::cancel(batches, bench, id)?),
-        OperationId::BatchesDelete => Served::json(&batches::delete(batches, id)?),
+        OperationId::BatchesDelete => Served::json(&batches::delete(batches, id)),
         OperationId::BatchesResults => {
             Served::whole("application/x-jsonl", batches::results(batches, bench, id)?)
         }
-        OperationId::ModelsList => Served::json(&models::list(bench.contract, request)?),
+        OperationId::ModelsList => Served::json(&models::list(bench.contract, request)),
         OperationId::ModelsGet => Served::json(&models::get(bench.contract, id, bench.now)?),
     })
 }
@@ -204,19 +305,24 @@ fn json(value: &impl Serialize) -> Bytes {
     serde_json::to_vec(value).expect("our own types have string keys and finite numbers").into()
 }
 
+/// Nobody's: the nil UUID but for its last digit.
+pub(crate) const ORGANIZATION: &str = "00000000-0000-4000-8000-000000000001";
+/// The one that every credential resolves to.
+const WORKSPACE: &str = "wrkspc_01ProbityProbityProbity";
+
 fn headers(request_id: String, media: &'static str) -> Headers {
-    /// Nobody's: the nil UUID but for its last digit.
-    const ORGANIZATION: &str = "00000000-0000-4000-8000-000000000001";
     Headers(vec![
         ("content-type".into(), media.into()),
         ("request-id".into(), request_id.into()),
         ("anthropic-organization-id".into(), ORGANIZATION.into()),
+        ("anthropic-workspace-id".into(), WORKSPACE.into()),
     ])
 }
 
 #[cfg(test)]
 mod tests {
     use classify::{Body, Class, Observation, classify};
+    use contract::signature::{self, Seal};
     use contract::version::Version;
     use serde_json::json;
 
@@ -346,7 +452,8 @@ mod tests {
         let thinking = json!({"type": "adaptive", "display": "omitted"});
         let message =
             check_with(&json!({"model": "claude-opus-5-5", "thinking": thinking}), Class::Accepted);
-        assert_eq!(message["content"][0]["signature"], contract::signature::sign(""));
+        let signature = message["content"][0]["signature"].as_str().unwrap();
+        assert!(matches!(signature::read("", signature), Seal::Bound(_)), "{signature}");
     }
 
     fn check_refused(request: &Request, status: u16, error_type: &str, message: &str) {
@@ -398,6 +505,18 @@ mod tests {
             suffix: Bytes::new(),
         };
         check_refused(&request, 413, "request_too_large", "Request exceeds the maximum size");
+    }
+
+    #[test]
+    fn who_is_known_has_a_workspace() {
+        let mut request = post("/v1/messages", &hello());
+        let workspace = |request: &Request| {
+            let reply = ask(&mut State::new(), request);
+            reply.headers.get("anthropic-workspace-id").map(str::to_owned)
+        };
+        assert!(workspace(&request).is_some_and(|id| id.starts_with("wrkspc_")));
+        request.headers.remove("x-api-key");
+        assert_eq!(workspace(&request), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use classify::Request;
 use contract::models::{Lifecycle, Model, Retired};
-use contract::rules::Finding;
+use contract::rules::view;
 use contract::spec::Contract;
 use serde::Serialize;
 
@@ -11,14 +11,13 @@ use crate::error::Refusal;
 use crate::query::{self, Page};
 
 /// A page of models, newest first, retired ones only when asked for.
-pub(crate) fn list(contract: &Contract, request: &Request) -> Result<Page<ModelInfo>, Refusal> {
-    let paging = query::paging(request)?;
-    let wanted = lifecycles(request)?;
+pub(crate) fn list(contract: &Contract, request: &Request) -> Page<ModelInfo> {
+    let wanted = lifecycles(request);
     let models = &contract.models;
     let current = models.current.iter().map(Row::Current);
     let mut rows: Vec<Row<'_>> = current.chain(models.retired.iter().map(Row::Retired)).collect();
     rows.retain(|row| wanted.contains(&row.lifecycle()));
-    Ok(paging.cut(&rows, Row::id, Row::info))
+    query::paging(request).cut(&rows, Row::id, Row::info)
 }
 
 /// The model of that id or alias. A retired one is answered as if it had never been, as everywhere.
@@ -34,33 +33,18 @@ fn is_gone(model: &Model, now: Now) -> bool {
         || model.retired_at.as_ref().is_some_and(|day| *day <= now.date())
 }
 
-fn lifecycles(request: &Request) -> Result<Vec<Lifecycle>, Refusal> {
-    const CHOICES_MAX: usize = 3;
-    let refuse = |path: String, message: String| Err(Refusal::invalid(Finding::new(path, message)));
-    let mut wanted = Vec::new();
-    let values =
-        query::members(request).filter(|(name, _)| matches!(&**name, "lifecycle[]" | "lifecycle"));
-    for (index, (_, value)) in values.enumerate() {
-        wanted.push(match &*value {
-            "active" => Lifecycle::Active,
-            "deprecated" => Lifecycle::Deprecated,
-            "retired" => Lifecycle::Retired,
-            _ => {
-                return refuse(
-                    format!("lifecycle.{index}"),
-                    "Input should be 'active', 'deprecated' or 'retired'".to_owned(),
-                );
-            }
-        });
-    }
-    match wanted.len() {
-        0 => Ok(vec![Lifecycle::Active, Lifecycle::Deprecated]),
-        1..=CHOICES_MAX => Ok(wanted),
-        count => refuse(
-            "lifecycle".to_owned(),
-            format!("List should have at most 3 items after validation, not {count}"),
-        ),
-    }
+/// What stands there is right, because the rules were asked before.
+fn lifecycles(request: &Request) -> Vec<Lifecycle> {
+    let values = view::query(request).filter(|(name, _)| view::is_lifecycle(name));
+    let wanted: Vec<_> = values
+        .filter_map(|(_, value)| match &*value {
+            "active" => Some(Lifecycle::Active),
+            "deprecated" => Some(Lifecycle::Deprecated),
+            "retired" => Some(Lifecycle::Retired),
+            _ => None,
+        })
+        .collect();
+    if wanted.is_empty() { vec![Lifecycle::Active, Lifecycle::Deprecated] } else { wanted }
 }
 
 enum Row<'a> {

@@ -17,7 +17,7 @@ use crate::dice::Dice;
 use crate::error::Refusal;
 
 pub const SEEDED_BATCH_IN_PROGRESS: &str = seeds::BATCH_IN_PROGRESS;
-pub const SEEDED_BATCH_CANCELING: &str = "msgbatch_probity_canceling";
+pub const SEEDED_BATCH_CANCELING: &str = seeds::BATCH_CANCELING;
 pub const SEEDED_BATCH_ENDED: &str = seeds::BATCH_ENDED;
 
 /// All of them, newest first, as a list shows them.
@@ -75,10 +75,6 @@ pub(crate) fn find(id: &str) -> Option<&'static Seeded> {
 }
 
 impl Seeded {
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended_after_hours.is_some()
-    }
-
     pub(crate) fn show(&self, contract: &Contract) -> Batch {
         let created_at = self.created_at(contract);
         let count = |fate: Fate| self.outcomes.iter().filter(|outcome| **outcome == fate).count();

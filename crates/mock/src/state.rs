@@ -1,4 +1,5 @@
-//! What the server remembers: the batches that callers created, and the rules in the order it needs them.
+//! What the server remembers: the batches that callers created, what is left of their limits, and the rules in the
+//! order it needs them.
 
 use std::collections::VecDeque;
 
@@ -9,17 +10,19 @@ use serde_json::Value;
 use crate::Now;
 use crate::batches::Counts;
 use crate::judge::Rulebook;
+use crate::limits::Buckets;
 
-/// The memory of one server. Only requests about batches change it.
+/// The memory of one server. Only requests about batches change it, and those that limits are held against.
 #[derive(Debug)]
 pub struct State {
     pub(crate) rulebook: Rulebook,
     pub(crate) batches: Batches,
+    pub(crate) buckets: Buckets,
 }
 
 impl State {
     pub fn new() -> Self {
-        Self { rulebook: Rulebook::new(), batches: Batches::default() }
+        Self { rulebook: Rulebook::new(), batches: Batches::default(), buckets: Buckets::default() }
     }
 }
 
@@ -48,9 +51,10 @@ pub(crate) struct Created {
 
 #[derive(Debug)]
 pub(crate) enum Phase {
-    /// The items as they came, and how often the batch was looked at.
+    /// The items as they came, how many of them are done, and how often the batch was looked at.
     Open {
         items: Vec<Value>,
+        done: usize,
         looks: u32,
     },
     Ended {
@@ -78,6 +82,10 @@ impl Batches {
 
     pub(crate) fn find(&mut self, id: &str) -> Option<&mut Created> {
         self.0.iter_mut().find(|batch| batch.id == id)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Created> {
+        self.0.iter_mut()
     }
 
     pub(crate) fn contains(&self, id: &str) -> bool {
@@ -109,7 +117,7 @@ mod tests {
                 created_at: Now { unix_seconds: 0 },
                 cancel_initiated_at: None,
                 bytes: megabytes * 1024 * 1024,
-                phase: Phase::Open { items: Vec::new(), looks: 0 },
+                phase: Phase::Open { items: Vec::new(), done: 0, looks: 0 },
             });
         }
         let expected: Vec<_> = kept.rev().map(|idx| idx.to_string()).collect();

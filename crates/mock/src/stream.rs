@@ -7,18 +7,19 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::Chunk;
-use crate::message::{Block, Caller, Ending, Message, Null, OutputDetails};
+use crate::dice::Dice;
+use crate::message::{Block, Caller, Citation, Ending, Message, OutputDetails, ServerToolUsage};
+use crate::{Chunk, Pace};
 
-/// The events of the message, one chunk each.
-pub(crate) fn events(message: &Message) -> Vec<Chunk> {
-    let mut out = Vec::new();
-    push(&mut out, &Event::MessageStart { message: &opening(message) });
-    push(&mut out, &Event::Ping);
+/// The events of the message, one chunk each. The throw decides about pings and gaps, never about the message.
+pub(crate) fn events(message: &Message, pace: Pace, dice: &mut Dice) -> Vec<Chunk> {
+    let mut out = Teller { chunks: Vec::new(), pace, waited_ms: 0, dice };
+    out.tell(&Event::MessageStart { message: &opening(message) });
+    out.tell(&Event::Ping);
     for (index, block) in message.content.iter().enumerate() {
-        push(&mut out, &Event::ContentBlockStart { index, content_block: Opening::of(block) });
-        deltas(block, &mut |delta| push(&mut out, &Event::ContentBlockDelta { index, delta }));
-        push(&mut out, &Event::ContentBlockStop { index });
+        out.tell(&Event::ContentBlockStart { index, content_block: Opening::of(block) });
+        deltas(block, &mut |delta| out.tell(&Event::ContentBlockDelta { index, delta }));
+        out.tell(&Event::ContentBlockStop { index });
     }
     let usage = &message.usage;
     let usage = FinalUsage {
@@ -27,10 +28,60 @@ pub(crate) fn events(message: &Message) -> Vec<Chunk> {
         cache_read_input_tokens: usage.cache_read_input_tokens,
         output_tokens: usage.output_tokens,
         output_tokens_details: usage.output_tokens_details,
+        server_tool_use: usage.server_tool_use,
     };
-    push(&mut out, &Event::MessageDelta { delta: &message.ending, usage });
-    push(&mut out, &Event::MessageStop);
-    out
+    out.tell(&Event::MessageDelta { delta: &message.ending, usage });
+    out.tell(&Event::MessageStop);
+    out.chunks
+}
+
+struct Teller<'a> {
+    chunks: Vec<Chunk>,
+    pace: Pace,
+    waited_ms: u32,
+    dice: &'a mut Dice,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, event: &Event<'_>) {
+        /// The API sends one when nothing has come for a while; here it is a matter of luck.
+        const PING_ONE_IN: usize = 32;
+        let is_first = matches!(event, Event::MessageStart { .. });
+        if !is_first && self.dice.one_in(PING_ONE_IN) {
+            self.push(&Event::Ping);
+        }
+        self.push(event);
+    }
+
+    fn push(&mut self, event: &Event<'_>) {
+        /// Holds most events, so that writing one allocates once.
+        const EVENT_BYTES: usize = 192;
+        let mut bytes = Vec::with_capacity(EVENT_BYTES);
+        bytes.extend_from_slice(b"event: ");
+        bytes.extend_from_slice(event.name().as_bytes());
+        bytes.extend_from_slice(b"\ndata: ");
+        serde_json::to_writer(&mut bytes, event)
+            .expect("our own types have string keys and finite numbers");
+        bytes.extend_from_slice(b"\n\n");
+        let delay_ms = self.gap_ms();
+        self.chunks.push(Chunk { bytes: bytes.into(), delay_ms });
+    }
+
+    fn gap_ms(&mut self) -> u32 {
+        /// Long enough to be seen as several pieces, short enough for a test suite.
+        const GAP_MS_MAX: usize = 15;
+        /// Nobody waits longer for a long answer than this, however many events it takes.
+        const WAITED_MS_MAX: u32 = 2_000;
+        match self.pace {
+            Pace::Instant => 0,
+            Pace::Human => {
+                let gap = self.dice.below(GAP_MS_MAX + 1) as u32;
+                let gap = gap.min(WAITED_MS_MAX - self.waited_ms);
+                self.waited_ms += gap;
+                gap
+            }
+        }
+    }
 }
 
 /// The message as it stands before its first token.
@@ -38,6 +89,7 @@ fn opening(message: &Message) -> Message {
     let mut usage = message.usage.clone();
     usage.output_tokens = usage.output_tokens.min(1);
     usage.output_tokens_details = None;
+    usage.server_tool_use = None;
     Message {
         id: message.id.clone(),
         role: message.role,
@@ -51,22 +103,28 @@ fn opening(message: &Message) -> Message {
 
 fn deltas<'a>(block: &'a Block, push: &mut dyn FnMut(Delta<'a>)) {
     match block {
-        Block::Text { text, .. } => pieces(text).for_each(|text| push(Delta::Text { text })),
+        Block::Text { text, citations } => {
+            pieces(text).for_each(|text| push(Delta::Text { text }));
+            citations.iter().flatten().for_each(|citation| push(Delta::Citations { citation }));
+        }
         Block::Thinking { thinking, signature } => {
             pieces(thinking).for_each(|thinking| push(Delta::Thinking { thinking }));
             push(Delta::Signature { signature });
         }
-        Block::ToolUse { input, toolset_name, .. } => {
+        // A call of a toolset's member arrives in one piece.
+        Block::ToolUse { input, toolset_name: Some(_), .. } => {
+            push(Delta::InputJson { partial_json: input.to_string() });
+        }
+        Block::ToolUse { input, .. } | Block::ServerToolUse { input, .. } => {
             push(Delta::InputJson { partial_json: String::new() });
             let json = input.to_string();
-            if toolset_name.is_some() {
-                // A call of a toolset's member arrives in one piece.
-                push(Delta::InputJson { partial_json: json });
-            } else if json != "{}" {
+            if json != "{}" {
                 pieces(&json)
                     .for_each(|piece| push(Delta::InputJson { partial_json: piece.to_owned() }));
             }
         }
+        // These come whole when they start.
+        Block::RedactedThinking { .. } | Block::ServerToolResult { .. } => {}
     }
 }
 
@@ -80,19 +138,6 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
         rest = after;
         (!piece.is_empty()).then_some(piece)
     })
-}
-
-fn push(out: &mut Vec<Chunk>, event: &Event<'_>) {
-    /// Holds most events, so that writing one allocates once.
-    const EVENT_BYTES: usize = 192;
-    let mut bytes = Vec::with_capacity(EVENT_BYTES);
-    bytes.extend_from_slice(b"event: ");
-    bytes.extend_from_slice(event.name().as_bytes());
-    bytes.extend_from_slice(b"\ndata: ");
-    serde_json::to_writer(&mut bytes, event)
-        .expect("our own types have string keys and finite numbers");
-    bytes.extend_from_slice(b"\n\n");
-    out.push(crate::whole(bytes.into()));
 }
 
 #[derive(Serialize)]
@@ -127,7 +172,7 @@ impl Event<'_> {
 enum Opening<'a> {
     Text {
         text: &'static str,
-        citations: Null,
+        citations: Option<[Citation; 0]>,
     },
     Thinking {
         thinking: &'static str,
@@ -140,22 +185,40 @@ enum Opening<'a> {
         caller: Caller,
         toolset_name: Option<&'static str>,
     },
+    ServerToolUse {
+        id: &'a str,
+        name: &'static str,
+        input: Value,
+        caller: Caller,
+    },
+    #[serde(untagged)]
+    Whole(&'a Block),
 }
 
 impl<'a> Opening<'a> {
     fn of(block: &'a Block) -> Self {
         match block {
-            Block::Text { .. } => Self::Text { text: "", citations: Null },
+            Block::Text { citations, .. } => {
+                Self::Text { text: "", citations: citations.as_ref().map(|_| []) }
+            }
             Block::Thinking { .. } => Self::Thinking { thinking: "", signature: "" },
             Block::ToolUse { id, name, caller, toolset_name, .. } => Self::ToolUse {
                 id,
                 name,
-                input: Value::Object(serde_json::Map::new()),
+                input: nothing(),
                 caller: *caller,
                 toolset_name: *toolset_name,
             },
+            Block::ServerToolUse { id, name, caller, .. } => {
+                Self::ServerToolUse { id, name, input: nothing(), caller: *caller }
+            }
+            Block::RedactedThinking { .. } | Block::ServerToolResult { .. } => Self::Whole(block),
         }
     }
+}
+
+fn nothing() -> Value {
+    Value::Object(serde_json::Map::new())
 }
 
 #[derive(Serialize)]
@@ -163,6 +226,8 @@ impl<'a> Opening<'a> {
 enum Delta<'a> {
     #[serde(rename = "text_delta")]
     Text { text: &'a str },
+    #[serde(rename = "citations_delta")]
+    Citations { citation: &'a Citation },
     #[serde(rename = "input_json_delta")]
     InputJson { partial_json: String },
     #[serde(rename = "thinking_delta")]
@@ -180,6 +245,8 @@ struct FinalUsage {
     output_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_tokens_details: Option<OutputDetails>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_tool_use: Option<ServerToolUsage>,
 }
 
 #[cfg(test)]
@@ -208,8 +275,10 @@ mod tests {
                 batched: false,
             };
             let message = compose::message(turn);
-            let body: Vec<u8> =
-                events(&message).iter().flat_map(|chunk| chunk.bytes.clone()).collect();
+            let chunks = events(&message, Pace::Human, &mut dice);
+            let waited: u32 = chunks.iter().map(|chunk| chunk.delay_ms).sum();
+            assert!(waited <= 2_000 && chunks.iter().all(|chunk| chunk.delay_ms <= 15), "{waited}");
+            let body: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.bytes.clone()).collect();
             let decoded = decode(&body);
             for event in &decoded {
                 let problems = edition.validators.success_problems(
@@ -258,6 +327,12 @@ mod tests {
                         "text_delta" => append("text"),
                         "thinking_delta" => append("thinking"),
                         "signature_delta" => append("signature"),
+                        "citations_delta" => {
+                            block["citations"]
+                                .as_array_mut()
+                                .unwrap()
+                                .push(delta["citation"].clone());
+                        }
                         "input_json_delta" => {
                             tool_json.push_str(delta["partial_json"].as_str().unwrap());
                             block["input"] =
@@ -322,5 +397,63 @@ mod tests {
             "model": "claude-sonnet-4-6", "max_tokens": 2, "tools": tools, "tool_choice": {"type": "tool", "name": "weather"},
             "messages": [{"role": "user", "content": "What is the weather?"}],
         }));
+    }
+
+    #[test]
+    fn server_tools() {
+        let tools = json!([
+            {"type": "web_search_20250305", "name": "web_search", "max_uses": 1},
+            {"type": "web_fetch_20250910", "name": "web_fetch", "citations": {"enabled": true}},
+            {"type": "code_execution_20260120", "name": "code_execution"},
+            {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"},
+        ]);
+        for asked in [
+            "",
+            "probity:pause-turn",
+            "probity:tool-error",
+            "probity:web-fetch",
+            "probity:code-execution",
+        ] {
+            check(json!({
+                "model": "claude-opus-5-5", "max_tokens": 800, "tools": tools,
+                "messages": [{"role": "user", "content": format!("Read https://example.com/a. {asked}")}],
+            }));
+        }
+    }
+
+    #[test]
+    fn citations_and_ends() {
+        let document = json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Grass is green. Café. Sky 🙂 is blue."}, "citations": {"enabled": true}});
+        for asked in [
+            "Hello",
+            "probity:refusal",
+            "probity:refusal-midway",
+            "probity:redacted-thinking",
+            "probity:long",
+            "probity:empty",
+        ] {
+            check(json!({
+                "model": "claude-sonnet-5-5", "max_tokens": 4_000,
+                "messages": [{"role": "user", "content": [document, {"type": "text", "text": asked}]}],
+            }));
+        }
+    }
+
+    #[test]
+    fn without_a_pace_nobody_waits() {
+        let params = json!({"model": "claude-haiku-5-5", "max_tokens": 4_000, "messages": [{"role": "user", "content": "probity:long"}]});
+        let mut dice = Dice::of_part(1, "stream", 0);
+        let turn = Turn {
+            params: &params,
+            model: None,
+            dice: &mut dice,
+            now: fixture::now(),
+            batched: false,
+        };
+        let message = compose::message(turn);
+        let chunks = events(&message, Pace::Instant, &mut dice);
+        assert!(chunks.iter().all(|chunk| chunk.delay_ms == 0));
+        let pings = chunks.iter().filter(|chunk| chunk.bytes.starts_with(b"event: ping")).count();
+        assert!(chunks.len() > 300 && pings > 1, "{pings} of {}", chunks.len());
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use contract::spec::Contract;
-use mock::{Config, Now, Rules};
+use mock::{Config, Now, Pace, Rules};
 use wire::server::{Embedded, abiding};
 use wire::target::{Key, Target};
 
@@ -41,7 +41,8 @@ pub async fn start_for_anyone(contract: &Arc<Contract>) -> Result<Local, Stop> {
 async fn start_with(contract: &Arc<Contract>, key: Option<String>) -> Result<Local, Stop> {
     let now = Now::at_date(&contract.as_of)
         .ok_or_else(|| Stop::usage(format!("as_of: `{}` is not a date", contract.as_of)))?;
-    let config = Config { key, rules: Rules::All, seed: MOCK_SEED };
+    let config =
+        Config { key, rules: Rules::All, seed: MOCK_SEED, pace: Pace::Instant, limits: None };
     let server = Embedded::start(abiding(Arc::clone(contract), config, now)).await;
     let target = Target::local(server.address(), Key::new(KEY.to_owned()))
         .map_err(|error| Stop::new(Exit::Internal, format!("the embedded mock: {error}")))?;

@@ -193,7 +193,7 @@ async fn run_in<'scope>(
     let mut run = Run {
         board: Board::default(),
         scripted: Vec::new(),
-        reach: Reach::default(),
+        reach: Reach::new(order.specs.external.len()),
         skipped: BTreeMap::new(),
         smoke: None,
         end: End::Complete,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use chaos::Scenario;
 use classify::Script;
+use contract::errors::Errors;
 use contract::exceptions::Exceptions;
+use contract::external::External;
 use contract::rules;
 use contract::spec::{Contract, Text, Texts};
 use contract::witness::Witness;
@@ -20,7 +22,7 @@ const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/specs.rs"));
 const BUILT_IN: &str = "built-in:specs";
 
 /// Demands of the schema itself, which have a witness and no rule.
-const SCHEMA_DEMANDS: [&str; 7] = [
+pub(crate) const SCHEMA_DEMANDS: [&str; 7] = [
     "batch-empty",
     "enum-unknown",
     "field-missing",
@@ -50,6 +52,10 @@ pub struct Specs {
     /// Scripted answers by name.
     pub scripts: BTreeMap<String, Script>,
     pub scenarios: Vec<Scenario>,
+    /// What error types and codes mean.
+    pub errors: Errors,
+    /// Refusals that no request explains.
+    pub external: Vec<External>,
     pub exceptions: Exceptions,
 }
 
@@ -78,6 +84,8 @@ impl Specs {
             witnesses: witnesses.iter().map(Witness::parse).collect::<Result<_, _>>()?,
             scripts: scripts()?,
             scenarios: scenarios()?,
+            errors: Errors::parse(&one("errors.toml", None)?)?,
+            external: External::parse(&one("external.toml", None)?)?,
             exceptions,
         })
     }

@@ -73,7 +73,13 @@ fn flavours() -> [(&'static str, Runtime); 2] {
 /// Cases per second of the whole road.
 fn road(runtime: &Runtime, contract: &Arc<Contract>, count: usize) -> f64 {
     let now = mock::Now::at_date(&contract.as_of).expect("the contract has a date");
-    let config = mock::Config { key: Some(KEY.to_owned()), rules: mock::Rules::All, seed: 1 };
+    let config = mock::Config {
+        key: Some(KEY.to_owned()),
+        rules: mock::Rules::All,
+        seed: 1,
+        pace: mock::Pace::Instant,
+        limits: None,
+    };
     let brain = abiding(contract.clone(), config, now);
     std::thread::scope(|scope| {
         runtime.block_on(async {
@@ -125,7 +131,13 @@ fn bare(runtime: &Runtime, requests: &[(Request, usize)]) -> f64 {
 /// The requests of the road, each with the size of its answer.
 fn sizes(contract: &Arc<Contract>) -> Vec<(Request, usize)> {
     let now = mock::Now::at_date(&contract.as_of).expect("the contract has a date");
-    let config = mock::Config { key: None, rules: mock::Rules::All, seed: 1 };
+    let config = mock::Config {
+        key: None,
+        rules: mock::Rules::All,
+        seed: 1,
+        pace: mock::Pace::Instant,
+        limits: None,
+    };
     let mut state = mock::State::new();
     let answer = |case: Case| {
         let reply = mock::answer(&mut state, contract, &config, &case.request, now).into_reply();

@@ -114,7 +114,13 @@ fn contract() -> Arc<Contract> {
 async fn the_abiding_brain_judges_and_answers() {
     let contract = contract();
     let key = "sk-ant-api03-probity-test-key".to_owned();
-    let config = mock::Config { key: Some(key.clone()), rules: mock::Rules::All, seed: 1 };
+    let config = mock::Config {
+        key: Some(key.clone()),
+        rules: mock::Rules::All,
+        seed: 1,
+        pace: mock::Pace::Instant,
+        limits: None,
+    };
     let now = mock::Now::at_date(&contract.as_of).unwrap();
     let server = Embedded::start(abiding(contract, config, now)).await;
     let sender = |key| {

@@ -12,6 +12,7 @@ impl<'c> Generator<'c, '_, '_> {
             ToolKind::Bash => ("bash", None),
             ToolKind::Browser => ("navigate", Some("browser")),
             ToolKind::Computer => ("screenshot", Some("computer")),
+            ToolKind::ComputerTool => ("computer", None),
             ToolKind::Custom(template) => (tools::TEMPLATES[template].name, None),
             ToolKind::Memory => ("memory", None),
             _ => ("str_replace_based_edit_tool", None),
@@ -153,6 +154,24 @@ impl<'c> Generator<'c, '_, '_> {
         }
     }
 
+    /// The name of a tool that may be chosen; the plan has one.
+    pub(super) fn tool_choice_name(&mut self) {
+        let named: Vec<_> = self.plan.tools.iter().copied().filter(Tool::may_be_chosen).collect();
+        let tool = *self.source.pick(&named);
+        match (tool.kind, &self.edition.schemas.resolved(tool.schema).kind) {
+            (ToolKind::Custom(template), _) => {
+                let suffix = super::member::SUFFIXES[tool.suffix];
+                self.out.joined(&[tools::TEMPLATES[template].name, suffix]);
+            }
+            // The schema of every other tool fixes its name.
+            (_, Kind::Object(object)) => {
+                let name = object.properties.iter().find(|property| property.name == "name");
+                self.value(name.expect("a tool that may be chosen has a name").schema);
+            }
+            _ => {}
+        }
+    }
+
     /// `content` of a tool result or of a search result.
     pub(super) fn content(&mut self, property: &'c Property) {
         let Kind::Union(_) = &self.edition.schemas.resolved(property.schema).kind else {
@@ -205,6 +224,7 @@ pub(super) fn input_of(kind: ToolKind) -> &'static str {
     match kind {
         ToolKind::Bash => r#"{"command":"ls -la"}"#,
         ToolKind::Browser => r#"{"url":"https://example.com/"}"#,
+        ToolKind::ComputerTool => r#"{"action":"screenshot"}"#,
         ToolKind::Custom(template) => tools::TEMPLATES[template].input,
         ToolKind::Editor => r#"{"command":"view","path":"/repo/src/main.rs"}"#,
         ToolKind::Memory => r#"{"command":"view","path":"/memories"}"#,

@@ -26,6 +26,9 @@ impl Generator<'_, '_, '_> {
         if operation.request.is_some() {
             headers.push("content-type", "application/json");
         }
+        if let Some(beta) = self.beta {
+            headers.push("anthropic-beta", beta);
+        }
         if self.source.chance(24) {
             let betas = *self.source.pick(BETAS);
             headers.push("anthropic-beta", betas);

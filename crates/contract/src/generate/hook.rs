@@ -51,6 +51,8 @@ pub enum Hook {
     OutputConfig,
     Params,
     Pdf,
+    /// Data of a redacted thinking block, as our mock makes it.
+    Redacted,
     /// Sampling: 2023-06-01 only, and not with every model.
     Sampling,
     Requests,
@@ -66,6 +68,8 @@ pub enum Hook {
     Thinking,
     ThinkingText,
     ToolChoice,
+    /// One of the tools drawn.
+    ToolChoiceName,
     ToolName,
     ToolReference,
     Tools,
@@ -105,7 +109,7 @@ impl Hook {
             ("MessageBatchIndividualRequestParams", "params") => Self::Params,
             ("OutputConfig", "effort") => Self::Effort,
             ("OutputConfig", "format") => Self::Format,
-            ("RequestRedactedThinkingBlock", "data") => Self::Opaque,
+            ("RequestRedactedThinkingBlock", "data") => Self::Redacted,
             ("RequestSearchResultBlock", "content") => Self::Content,
             ("RequestTextBlock", "citations") => Self::TextCitations,
             ("RequestTextBlock", "text") => Self::Text,
@@ -120,6 +124,7 @@ impl Hook {
             ("Tool", "description") => Self::Description,
             ("Tool", "input_schema") => Self::InputSchema,
             ("Tool", "name") => Self::ToolName,
+            ("ToolChoiceTool", "name") => Self::ToolChoiceName,
             ("UserLocation", "country") => Self::Country,
             (_, "allowed_callers") => Self::AllowedCallers,
             (_, "allowed_domains") => Self::AllowedDomains,

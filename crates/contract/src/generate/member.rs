@@ -37,7 +37,8 @@ impl<'c> Generator<'c, '_, '_> {
             | Hook::Format
             | Hook::FormatSchema
             | Hook::Thinking
-            | Hook::ToolChoice => self.top_level(property),
+            | Hook::ToolChoice
+            | Hook::ToolChoiceName => self.top_level(property),
             Hook::AllowedCallers
             | Hook::AllowedDomains
             | Hook::BlockedDomains
@@ -62,6 +63,7 @@ impl<'c> Generator<'c, '_, '_> {
             | Hook::ImageType
             | Hook::Opaque
             | Hook::Pdf
+            | Hook::Redacted
             | Hook::Signature
             | Hook::Text
             | Hook::ThinkingText
@@ -139,6 +141,7 @@ impl<'c> Generator<'c, '_, '_> {
                 let form = self.plan.tool_choice;
                 self.with(property, |it| it.tagged(property.schema, form));
             }
+            Hook::ToolChoiceName => self.with(property, Self::tool_choice_name),
             _ => {}
         }
     }
@@ -307,6 +310,10 @@ impl<'c> Generator<'c, '_, '_> {
                 self.out.string("EqQBCkYIARgCIkBwcm9iaXR5");
             }
             Hook::Pdf => self.out.string(prose::PDF),
+            Hook::Redacted => {
+                self.mock_only("holds a redacted thinking block");
+                self.out.string(&signature::redact(self.thought));
+            }
             Hook::Signature => {
                 self.mock_only("holds a signed thinking block");
                 self.out.string(&signature::sign(self.thought));

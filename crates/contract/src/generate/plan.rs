@@ -50,16 +50,28 @@ pub(super) struct Tool {
     pub(super) deferred: bool,
 }
 
+impl Tool {
+    /// Whether a choice can name it: a toolset has no name, and a deferred tool has to be found first.
+    pub(super) fn may_be_chosen(&self) -> bool {
+        !self.kind.is_toolset() && !self.deferred
+    }
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ToolKind {
     Bash,
     Browser,
     CodeExecution,
+    /// The toolset.
     Computer,
+    /// The single tool, which needs a beta value.
+    ComputerTool,
     Custom(usize),
     Editor,
     Memory,
-    Search { regex: bool },
+    Search {
+        regex: bool,
+    },
     WebFetch,
     WebSearch,
 }
@@ -67,11 +79,12 @@ pub(super) enum ToolKind {
 impl ToolKind {
     /// The kind of a tool's `type`.
     fn of(tag: &str) -> Self {
-        const PREFIXES: [(&str, ToolKind); 8] = [
+        const PREFIXES: [(&str, ToolKind); 9] = [
             ("bash_", ToolKind::Bash),
             ("browser_", ToolKind::Browser),
             ("code_execution_", ToolKind::CodeExecution),
-            ("computer_", ToolKind::Computer),
+            ("computer_toolset_", ToolKind::Computer),
+            ("computer_", ToolKind::ComputerTool),
             ("memory_", ToolKind::Memory),
             ("text_editor_", ToolKind::Editor),
             ("web_fetch_", ToolKind::WebFetch),
@@ -92,6 +105,7 @@ impl ToolKind {
             Self::Bash
                 | Self::Browser
                 | Self::Computer
+                | Self::ComputerTool
                 | Self::Custom(_)
                 | Self::Editor
                 | Self::Memory
@@ -100,6 +114,12 @@ impl ToolKind {
 
     pub(super) fn is_toolset(self) -> bool {
         matches!(self, Self::Browser | Self::Computer)
+    }
+
+    /// Whether the two cannot stand side by side: tools other than the caller's own are there once.
+    fn clashes(self, other: Self) -> bool {
+        let is_computer = |kind| matches!(kind, Self::Computer | Self::ComputerTool);
+        self == other || (is_computer(self) && is_computer(other))
     }
 }
 
@@ -119,7 +139,7 @@ impl<'c> Generator<'c, '_, '_> {
         plan.thinking = self.draw_thinking(model);
         plan.stream = !batch && !counts && self.source.chance(80);
         if self.source.chance(136) {
-            plan.tools = self.draw_tools();
+            plan.tools = self.draw_tools(model);
         }
         plan.tool_choice = self.draw_tool_choice(model, &plan);
         plan.format = self.source.chance(24).then(|| *self.source.pick(tools::FORMATS));
@@ -132,7 +152,7 @@ impl<'c> Generator<'c, '_, '_> {
             && plan.format.is_none()
             && self.source.chance(48);
         plan.geo = model.inference_geo && self.source.chance(24);
-        plan.fast = matches!(model.fast, Fast::Ignored) && self.source.chance(64);
+        plan.fast = matches!(model.fast, Fast::Ignored) && self.source.chance(64) && !batch;
         self.draw_max_tokens(model, &mut plan, batch);
         plan
     }
@@ -154,7 +174,7 @@ impl<'c> Generator<'c, '_, '_> {
         }
     }
 
-    fn draw_tools(&mut self) -> Vec<Tool> {
+    fn draw_tools(&mut self, model: &Model) -> Vec<Tool> {
         let Some(Kind::Union(union)) =
             self.edition.component("ToolUnion").map(|id| &self.edition.schemas.resolved(id).kind)
         else {
@@ -172,21 +192,30 @@ impl<'c> Generator<'c, '_, '_> {
             let mut kind = ToolKind::of(branch.tags.first().map_or("", String::as_str));
             if let ToolKind::Custom(template) = &mut kind {
                 *template = self.source.below(tools::TEMPLATES.len());
-            } else if planned.iter().any(|tool| tool.kind == kind) {
+            } else if planned.iter().any(|tool| tool.kind.clashes(kind))
+                || (kind == ToolKind::ComputerTool && model.computer_tool != Settled::Yes)
+            {
                 continue;
             }
             planned.push(Tool { kind, schema: branch.schema, suffix, deferred: false });
         }
-        self.defer(&mut planned);
+        self.defer(&mut planned, union.branches[0].schema);
         planned
     }
 
-    /// Defers some tools, if a search tool is there to find them: it is never deferred itself.
-    fn defer(&mut self, planned: &mut [Tool]) {
-        if planned.iter().any(|tool| matches!(tool.kind, ToolKind::Search { .. })) {
-            for tool in planned.iter_mut().filter(|tool| matches!(tool.kind, ToolKind::Custom(_))) {
-                tool.deferred = self.source.chance(128);
-            }
+    /// Defers some of the caller's own tools, if a search tool is there to find them: it is never deferred itself,
+    /// and has always one to point to.
+    fn defer(&mut self, planned: &mut Vec<Tool>, own: SchemaId) {
+        let is_own = |tool: &Tool| matches!(tool.kind, ToolKind::Custom(_));
+        if !planned.iter().any(|tool| matches!(tool.kind, ToolKind::Search { .. })) {
+            return;
+        }
+        if !planned.iter().any(is_own) {
+            let kind = ToolKind::Custom(self.source.below(tools::TEMPLATES.len()));
+            planned.push(Tool { kind, schema: own, suffix: 0, deferred: false });
+        }
+        for tool in planned.iter_mut().filter(|tool| is_own(tool)) {
+            tool.deferred = self.source.chance(128);
         }
     }
 
@@ -194,7 +223,7 @@ impl<'c> Generator<'c, '_, '_> {
         if plan.tools.is_empty() || !self.source.chance(96) {
             return "";
         }
-        let named = plan.tools.iter().any(|tool| !tool.kind.is_toolset());
+        let named = plan.tools.iter().any(Tool::may_be_chosen);
         let forced =
             model.forced_tool_choice == Settled::Yes && is_off(model, plan.thinking) && named;
         let choices: &[&str] =

@@ -1,12 +1,14 @@
-//! Batches as a whole.
+//! Batches as a whole: what creates one, and what may be done with one that is there.
 //!
 //! The parameters of the single requests are checked later, when the batch is worked off: a wrong one becomes an
-//! errored result, not an answer to this call.
+//! errored result, not an answer to this call. Breaches that need a batch use those of our mock.
 
+use classify::Class;
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, Finding, Rule, Stage, edit, view};
+use super::{Answer, Ask, Base, BatchPhase, Breach, Finding, Rule, Stage, Uncertain, edit, view};
 use crate::models::Confidence;
+use crate::seeds;
 use crate::version::{OperationId, Version};
 
 const REQUESTS_MAX: usize = 100_000;
@@ -57,7 +59,79 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Documented,
         uncertain: None,
     },
+    Rule {
+        id: "batch-unknown",
+        stage: Stage::Head,
+        versions: &Version::ALL,
+        operations: &[
+            OperationId::BatchesGet,
+            OperationId::BatchesCancel,
+            OperationId::BatchesDelete,
+            OperationId::BatchesResults,
+        ],
+        models: None,
+        implies: &[],
+        check: check_known,
+        breaches: |base, out| out.push(of_batch(base, "path/message_batch_id", NOBODYS)),
+        answer: Answer {
+            status: 404,
+            error_type: "not_found_error",
+            error_code: None,
+            wording: "Message batch ID not found.",
+        },
+        explanation: "No batch of that id is there for this credential: it was deleted, belongs to another \
+            workspace, or the id was cut or misspelt. The API does not tell these apart.",
+        remedy: "Compare the id with the one that creating the batch returned, and use a credential of the same \
+            workspace.",
+        source: "errors page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "batch-delete-in-progress",
+        stage: Stage::Head,
+        versions: &Version::ALL,
+        operations: &[OperationId::BatchesDelete],
+        models: None,
+        implies: &[],
+        check: |ask, out| check_ended(ask, out, "cancel it before deleting it"),
+        breaches: break_ended,
+        answer: Answer::invalid("Batch ID has not ended; cancel it before deleting it."),
+        explanation: "A batch is deleted with its results, and one that is still worked on has none yet. \
+            A cancelled batch counts as in progress until its last request has ended.",
+        remedy: "Cancel the batch, wait until its status is `ended`, then delete it.",
+        source: "batch processing page",
+        confidence: Confidence::Documented,
+        uncertain: Some(Uncertain {
+            classes: &[Class::InvalidRequest, Class::Conflict],
+            question: "Deleting a batch that has not ended is documented as refused, but not with which status: 400, \
+                or 409?",
+        }),
+    },
+    Rule {
+        id: "batch-results-before-end",
+        stage: Stage::Head,
+        versions: &Version::ALL,
+        operations: &[OperationId::BatchesResults],
+        models: None,
+        implies: &[],
+        check: |ask, out| check_ended(ask, out, "it has no results yet"),
+        breaches: break_ended,
+        answer: Answer::invalid("Batch ID has not ended; it has no results yet."),
+        explanation: "Results are there when the whole batch has ended, not one by one; until then `results_url` is \
+            `null`.",
+        remedy: "Poll the batch until its status is `ended`, then follow `results_url`.",
+        source: "batch processing page; the vendor's OpenAPI document",
+        confidence: Confidence::Documented,
+        uncertain: Some(Uncertain {
+            classes: &[Class::InvalidRequest, Class::NotFound],
+            question: "What is answered to a call for results that are not there yet: 400, or 404?",
+        }),
+    },
 ];
+
+/// An id that no batch has.
+const NOBODYS: &str = "msgbatch_probity_nobodys";
 
 fn requests(body: &Value) -> &[Value] {
     view::member_list(body, "requests")
@@ -86,4 +160,35 @@ fn check_ids(ask: &Ask<'_>, out: &mut Vec<Finding>) {
         let message = format!("custom_id must be unique, found duplicate {id}");
         out.push(Finding::new(format!("requests.{n}.custom_id"), message));
     }
+}
+
+fn check_known(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    if let (Some(id), None) = (view::batch_id(ask.request.path()), ask.batch) {
+        out.push(Finding::new("", format!("Message batch {id} not found.")));
+    }
+}
+
+fn check_ended(ask: &Ask<'_>, out: &mut Vec<Finding>, hint: &str) {
+    let is_open = ask.batch.is_some_and(|phase| phase != BatchPhase::Ended);
+    if let Some(id) = view::batch_id(ask.request.path()).filter(|_| is_open) {
+        out.push(Finding::new("", format!("Batch {id} has not ended; {hint}.")));
+    }
+}
+
+fn break_ended(base: &Base<'_>, out: &mut Vec<Breach>) {
+    for (at, id) in [
+        ("path/message_batch_id/canceling", seeds::BATCH_CANCELING),
+        ("path/message_batch_id/in-progress", seeds::BATCH_IN_PROGRESS),
+    ] {
+        out.push(of_batch(base, at, id));
+    }
+}
+
+/// The base with another batch in its path.
+fn of_batch(base: &Base<'_>, at: &'static str, id: &str) -> Breach {
+    base.with_request(at, |r| {
+        if let Some(own) = view::batch_id(base.request.path()) {
+            r.target = r.target.replacen(own, id, 1).into();
+        }
+    })
 }

@@ -1,8 +1,8 @@
-//! Cache breakpoints: how many, and in which order of lifetimes.
+//! Cache breakpoints: how many, in which order of lifetimes, and on what.
 
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
+use super::{Answer, Ask, Base, Breach, Finding, Implied, Rule, Stage, edit, view};
 use crate::models::Confidence;
 use crate::version::{OperationId, Version};
 use view::Place;
@@ -105,13 +105,38 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Documented,
         uncertain: None,
     },
+    Rule {
+        id: "cache-control-on-empty-text",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[Implied {
+            rule: Implied::SCHEMA,
+            because: "A text block must hold a character, whatever else it carries.",
+        }],
+        check: check_empty,
+        breaches: break_empty,
+        answer: Answer::invalid("PATH.text: cache_control cannot be set for empty text blocks"),
+        explanation: "A breakpoint on a block without text would end a prefix at nothing. Clients that mark the last \
+            block, whatever it is, meet this when a message ends in an empty one.",
+        remedy: "Leave empty blocks out, and mark the last one with text.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
 ];
 
 /// Visits the breakpoints in the order in which the API reads them.
 fn each_breakpoint<'a>(params: &'a Value, visit: &mut dyn FnMut(Place<'_>, &'a Value)) {
+    each_marked(params, &mut |place, block| visit(place, &block["cache_control"]));
+}
+
+/// Visits what carries a breakpoint, in the same order.
+fn each_marked<'a>(params: &'a Value, visit: &mut dyn FnMut(Place<'_>, &'a Value)) {
     let mut visit_marked = |place: Place<'_>, block: &'a Value| {
-        if let Some(control) = block.get("cache_control").filter(|control| !control.is_null()) {
-            visit(place, control);
+        if view::given(block, "cache_control") {
+            visit(place, block);
         }
     };
     for member in ["tools", "system"] {
@@ -190,6 +215,16 @@ fn check_automatic_ttl(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
+fn check_empty(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    each_marked(ask.body, &mut |place, block| {
+        let text = block.get("text").and_then(Value::as_str);
+        if view::kind(block) == "text" && text == Some("") {
+            let message = "cache_control cannot be set for empty text blocks";
+            out.push(Finding::new(format!("{}.text", place.path()), message));
+        }
+    });
+}
+
 fn marked(control: Value) -> Value {
     let mut block = edit::text("Hello.");
     block["cache_control"] = control;
@@ -236,4 +271,12 @@ fn break_order(base: &Base<'_>, out: &mut Vec<Breach>) {
         json!({"system": system, "messages": [user]}),
     ));
     out.push(edit::small(base, "system", json!({"system": both})));
+}
+
+fn break_empty(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let mut empty = marked(json!({"type": "ephemeral"}));
+    empty["text"] = json!("");
+    let blocks = json!([edit::text("Hello."), empty]);
+    out.push(edit::with_blocks(base, "messages/content/text", blocks.clone()));
+    out.push(edit::small(base, "system/text", json!({"system": blocks})));
 }

@@ -3,9 +3,9 @@
 //! If both headers are there, `x-api-key` decides and the bearer token is not looked at. White space around a
 //! header's value is HTTP's and never counts.
 
-use classify::Request;
+use classify::{Class, Request};
 
-use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage};
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, Uncertain, view};
 use crate::models::Confidence;
 use crate::version::{OperationId, Version};
 
@@ -124,7 +124,39 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Inferred,
         uncertain: None,
     },
+    Rule {
+        id: "oauth-without-beta",
+        stage: Stage::Head,
+        versions: &Version::ALL,
+        operations: &OperationId::ALL,
+        models: None,
+        implies: &[],
+        check: |ask, out| {
+            out.extend(is_oauth_unasked(ask.request).then(|| Finding::new("", OAUTH_UNSUPPORTED)));
+        },
+        breaches: |base, out| {
+            if !view::has_beta(base.request, OAUTH_BETA) {
+                out.push(with_bearer(base, "headers/anthropic-beta", OAUTH_TOKEN));
+            }
+        },
+        answer: unauthorized(OAUTH_UNSUPPORTED),
+        explanation: "A token of somebody's login (`sk-ant-oat…`) is no API key: the API takes it only from callers \
+            that name the beta for it, and says that it knows nothing of such tokens otherwise.",
+        remedy: "Send an API key, or add `anthropic-beta: oauth-2025-04-20`.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: Some(Uncertain {
+            classes: &[Class::Unauthorized, Class::PermissionDenied],
+            question: "Is a login's token without its beta header answered with 401, or with 403? Both were reported.",
+        }),
+    },
 ];
+
+const OAUTH_BETA: &str = "oauth-2025-04-20";
+const OAUTH_PREFIX: &str = "sk-ant-oat";
+/// Of the right form, and nobody's.
+const OAUTH_TOKEN: &str = "sk-ant-oat01-probity-test-token";
+const OAUTH_UNSUPPORTED: &str = "OAuth authentication is currently not supported.";
 
 /// Well formed, and nobody's.
 const WRONG: &str = "sk-ant-api03-probity-wrong-key";
@@ -160,11 +192,23 @@ fn credential(request: &Request) -> Option<Credential<'_>> {
     scheme.eq_ignore_ascii_case("bearer").then_some(Credential { header: Header::Bearer, secret })
 }
 
+/// Whether a login's token decides, and the caller has not asked for that.
+fn is_oauth_unasked(request: &Request) -> bool {
+    credential(request).is_some_and(|credential| {
+        credential.header == Header::Bearer
+            && credential.secret.starts_with(OAUTH_PREFIX)
+            && !credential.has_space()
+    }) && !view::has_beta(request, OAUTH_BETA)
+}
+
 fn is_wrong(ask: &Ask<'_>, header: Header) -> bool {
     let (Some(key), Some(credential)) = (ask.key, credential(ask.request)) else { return false };
-    // A blank or spaced credential has a rule of its own.
+    // A blank or spaced credential has a rule of its own, and so has a login's token.
     let whole = !credential.secret.is_empty() && !credential.secret.contains(char::is_whitespace);
-    credential.header == header && whole && credential.secret != key
+    credential.header == header
+        && whole
+        && credential.secret != key
+        && !is_oauth_unasked(ask.request)
 }
 
 fn break_missing(base: &Base<'_>, out: &mut Vec<Breach>) {

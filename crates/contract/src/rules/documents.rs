@@ -1,6 +1,4 @@
-//! Documents: whether a PDF can be read, and what citing from documents goes together with.
-//!
-//! As with images, nothing is decoded but the head of the data; a PDF that is damaged further in goes unnoticed.
+//! Documents: what citing from them goes together with.
 
 use serde_json::{Value, json};
 
@@ -11,29 +9,6 @@ use crate::version::{OperationId, Version};
 const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
 
 pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "pdf-undecodable",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        models: None,
-        implies: &[],
-        check: check_pdf,
-        // "This is no PDF at all."
-        breaches: |base, out| {
-            out.push(edit::with_blocks(
-                base,
-                "messages/content/document",
-                json!([edit::pdf("VGhpcyBpcyBubyBQREYgYXQgYWxsLg==")]),
-            ));
-        },
-        answer: Answer::invalid("Could not process PDF"),
-        explanation: "The data does not start as a PDF does, or is damaged, encrypted or locked by a password.",
-        remedy: "Open the bytes as a PDF before they are sent; unlock protected files.",
-        source: "PDF support page; public reports of live answers",
-        confidence: Confidence::Observed,
-        uncertain: None,
-    },
     Rule {
         id: "document-citations-mixed",
         stage: Stage::Body,
@@ -78,17 +53,6 @@ pub(super) const RULES: &[Rule] = &[
         uncertain: None,
     },
 ];
-
-fn check_pdf(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    view::each_source(ask.body, "document", &mut |_, _, data| {
-        let mut buffer = [0; view::HEAD_CHARS];
-        let is_pdf = view::base64_head(data, view::HEAD_CHARS, &mut buffer)
-            .is_some_and(|start| start.starts_with(b"%PDF-"));
-        if !data.is_empty() && !is_pdf {
-            out.push(Finding::new("", "Could not process PDF"));
-        }
-    });
-}
 
 /// Whether the block asks for citations.
 fn cites(block: &Value) -> bool {

@@ -2,6 +2,10 @@
 //!
 //! Data is base64 and may have megabytes, so nothing is decoded but its head; sizes are arithmetic on lengths.
 //! The price is that damage behind the head goes unnoticed.
+//!
+//! From which size on an image counts as oversized is documented for single models only, and changes with them.
+//! [`NATIVE_SIDE_MAX`] is the largest that any page names: what is larger is oversized for certain. The price is
+//! that images which only older models have to scale down, from 1568 pixels on, are let through.
 
 use serde_json::{Value, json};
 
@@ -17,6 +21,9 @@ const SIDE_MAX: usize = 8000;
 /// The limit on a side once there are more than [`MANY_IMAGES`].
 const SIDE_MAX_MANY: usize = 2000;
 const MANY_IMAGES: usize = 20;
+
+/// The longest side that a model sees without scaling, of the models that see most.
+const NATIVE_SIDE_MAX: usize = 2576;
 
 /// A JPEG puts its size behind metadata; what is further in than this is not looked for.
 const JPEG_HEAD_CHARS: usize = 256 * 1024;
@@ -150,19 +157,43 @@ pub(super) const RULES: &[Rule] = &[
         check: check_count,
         breaches: break_count,
         answer: Answer::invalid("Too much media: D document pages + I images > MAX"),
-        explanation: "A request holds 600 images, on models with the smaller window 100, pages of documents counted \
-            in. Agents that keep every screenshot reach it.",
+        explanation: "A request holds 600 images, on models with the smaller window 100. \
+            Agents that keep every screenshot reach it.",
         remedy: "Drop older images from the conversation.",
         source: "vision page; public reports of live answers",
         confidence: Confidence::Documented,
         uncertain: None,
     },
+    Rule {
+        id: "oversized-image-refused",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[],
+        check: check_oversized,
+        breaches: |base, out| {
+            let mut large = image("image/png", PNG_4000);
+            large["transformations"] = json!({"oversized_image": "error"});
+            out.push(edit::with_blocks(base, "messages/content/image", json!([large])));
+        },
+        answer: Answer::invalid(
+            "PATH.image.source.base64.data: image of W x H pixels is oversized and `oversized_image` is \"error\"",
+        ),
+        explanation: "Images larger than the model sees are scaled down in silence, unless the request asks for an \
+            error in that case. Then coordinates in the answer are sure to be those of the image as it was sent.",
+        remedy: "Scale the image down before it is sent, or drop `transformations`.",
+        source: "vision and token counting pages",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
 ];
 
-/// One white or black pixel, and rows of 8001 and 2001 of them: valid to the last byte.
+/// One white or black pixel, and rows of 8001, 4000 and 2001 of them: valid to the last byte.
 const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQAAAAA3bvkkAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg==";
 const PNG_8001: &str = "iVBORw0KGgoAAAANSUhEUgAAH0EAAAABAQAAAACU2s6JAAAAEUlEQVR42mNgGAWjYBQMfwAAA+oAAf4i1lEAAAAASUVORK5CYII=";
+const PNG_4000: &str = "iVBORw0KGgoAAAANSUhEUgAAD6AAAAABAQAAAADiDGwNAAAADklEQVR42mNgGAUjDgAAAfUAAe8ljkEAAAAASUVORK5CYII=";
 const PNG_2001: &str =
     "iVBORw0KGgoAAAANSUhEUgAAB9EAAAABAQAAAABBRGPuAAAADElEQVR42mNgGLkAAAD8AAEy0wUiAAAAAElFTkSuQmCC";
 
@@ -277,7 +308,7 @@ fn check_decodable(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     });
 }
 
-fn count_images(params: &Value) -> usize {
+pub(super) fn count_images(params: &Value) -> usize {
     let mut count = 0;
     view::each_block(params, &mut |_, block| count += usize::from(view::kind(block) == "image"));
     count
@@ -315,6 +346,24 @@ fn break_sides(base: &Base<'_>, out: &mut Vec<Breach>) {
     out.push(edit::with_blocks(base, "messages/content/image/many", json!(many)));
 }
 
+fn check_oversized(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    view::each_block(ask.body, &mut |place, block| {
+        let wish = block.get("transformations").and_then(|wishes| wishes.get("oversized_image"));
+        if view::kind(block) != "image" || wish.is_none_or(|wish| wish != "error") {
+            return;
+        }
+        let data = block.get("source").and_then(|source| source.get("data")?.as_str());
+        if let Some(Look::Image { sides: Some((width, height)), .. }) = data.map(look)
+            && width.max(height) > NATIVE_SIDE_MAX
+        {
+            let message = format!(
+                "image of {width} x {height} pixels is oversized and `oversized_image` is \"error\""
+            );
+            out.push(Finding::new(data_path(place), message));
+        }
+    });
+}
+
 fn check_count(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     let Some(max) = ask.model.map(|model| model.images_max) else { return };
     let count = count_images(ask.body) as u64;
@@ -332,6 +381,11 @@ fn break_count(base: &Base<'_>, out: &mut Vec<Breach>) {
     let body = edit::whole_on(base, model, json!({"messages": messages}));
     let item = image("image/png", PNG);
     out.push(edit::repeat_items(base, "messages/content/image", &body, &item, model.images_max));
+}
+
+/// An image of one pixel.
+pub(super) fn small_image() -> Value {
+    image("image/png", PNG)
 }
 
 fn image(media_type: &str, data: &str) -> Value {

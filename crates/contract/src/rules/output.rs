@@ -1,4 +1,4 @@
-//! Output: how long it may get, which schema it is held to, and where and how fast it is made.
+//! Output: how long it may get, and where and how fast it is made.
 
 use classify::Request;
 use serde_json::{Value, json};
@@ -10,9 +10,6 @@ use crate::version::{OperationId, Version};
 const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
 /// Operations that make output, as against counting what goes in.
 const CREATE: &[OperationId] = &[OperationId::MessagesCreate];
-
-const OPTIONAL_PARAMETERS_MAX: usize = 24;
-const UNION_PARAMETERS_MAX: usize = 16;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -48,72 +45,6 @@ pub(super) const RULES: &[Rule] = &[
             answer contradicts it: streaming, a thinking budget, an output format, a forced tool call.",
         remedy: "Warm the cache with a request that has none of these.",
         source: "prompt caching page",
-        confidence: Confidence::Documented,
-        uncertain: None,
-    },
-    Rule {
-        id: "schema-additional-properties-open",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        models: None,
-        implies: &[],
-        check: check_open,
-        breaches: break_open,
-        answer: Answer::invalid(
-            "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false",
-        ),
-        explanation: "Structured outputs and strict tools turn the schema into a grammar, which can only produce \
-            members it knows. So every object in it, at every depth, must be closed.",
-        remedy: "Set `additionalProperties: false` on every object of the schema.",
-        source: "structured outputs page; public reports of live answers",
-        confidence: Confidence::Documented,
-        uncertain: None,
-    },
-    Rule {
-        id: "optional-parameters-over-limit",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: CREATE,
-        models: None,
-        implies: &[],
-        check: check_optional,
-        breaches: |base, out| {
-            let members = properties(OPTIONAL_PARAMETERS_MAX + 1, || json!({"type": "string"}));
-            out.extend(with_schemas(base, &object(&members, false)));
-        },
-        answer: Answer::invalid(
-            "Schemas contains too many optional parameters (N), which would make grammar compilation inefficient. \
-             Reduce the number of optional parameters in your tool schemas (limit: 24).",
-        ),
-        explanation: "Each optional member doubles what the grammar has to allow for, so there may be 24 of them in \
-            all strict schemas of a request together.",
-        remedy: "Make members required (and let them be null), or leave some tools without `strict`.",
-        source: "structured outputs page; public reports of live answers",
-        confidence: Confidence::Documented,
-        uncertain: None,
-    },
-    Rule {
-        id: "union-parameters-over-limit",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: CREATE,
-        models: None,
-        implies: &[],
-        check: check_unions,
-        breaches: |base, out| {
-            let members =
-                properties(UNION_PARAMETERS_MAX + 1, || json!({"type": ["string", "null"]}));
-            out.extend(with_schemas(base, &object(&members, true)));
-        },
-        answer: Answer::invalid(
-            "Schemas contains too many parameters with union types (N parameters with type arrays or anyOf) which \
-             exceeds the limit: 16.",
-        ),
-        explanation: "A member of several types multiplies the branches of the grammar; 16 of them are allowed in \
-            all strict schemas of a request together.",
-        remedy: "Give members one type, or leave some tools without `strict`.",
-        source: "structured outputs page; public reports of live answers",
         confidence: Confidence::Documented,
         uncertain: None,
     },
@@ -217,7 +148,8 @@ fn check_zero(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn break_zero(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let format = json!({"type": "json_schema", "schema": object(&json!({}), true)});
+    let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
+    let format = json!({"type": "json_schema", "schema": schema});
     out.push(edit::small(base, "stream", json!({"max_tokens": 0, "stream": true})));
     out.push(edit::small(
         base,
@@ -237,134 +169,4 @@ fn break_zero(base: &Base<'_>, out: &mut Vec<Breach>) {
         let choice = json!({"max_tokens": 0, "tools": [edit::tool("get_weather")], "tool_choice": {"type": "any"}});
         out.push(edit::small_on(base, model, "tool_choice", choice));
     }
-}
-
-/// The schemas that become a grammar: that of the output and those of strict tools, with their paths.
-fn grammars(params: &Value) -> impl Iterator<Item = (Option<usize>, &Value)> {
-    let tools = view::tools(params).iter().enumerate().filter(|(_, tool)| view::is_strict(tool));
-    let of_tools = tools.filter_map(|(n, tool)| Some((Some(n), tool.get("input_schema")?)));
-    let of_output = view::output_format(params).and_then(|format| format.get("schema"));
-    of_output.map(|schema| (None, schema)).into_iter().chain(of_tools)
-}
-
-/// Visits a schema and all schemas within. Recursion ends with the JSON, whose depth the parser has limited.
-fn each_schema<'a>(schema: &'a Value, visit: &mut dyn FnMut(&'a Value)) {
-    let Some(members) = schema.as_object() else { return };
-    visit(schema);
-    for (name, value) in members {
-        match (name.as_str(), value) {
-            ("$defs" | "definitions" | "properties", Value::Object(schemas)) => {
-                schemas.values().for_each(|schema| each_schema(schema, visit));
-            }
-            ("allOf" | "anyOf" | "oneOf" | "prefixItems", Value::Array(schemas)) => {
-                schemas.iter().for_each(|schema| each_schema(schema, visit));
-            }
-            ("items", schema) => each_schema(schema, visit),
-            _ => {}
-        }
-    }
-}
-
-fn is_object(schema: &Value) -> bool {
-    let kind = schema.get("type");
-    kind.is_some_and(|kind| {
-        kind == "object" || view::list(kind).iter().any(|kind| kind == "object")
-    })
-}
-
-fn check_open(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    for (tool, schema) in grammars(ask.body) {
-        let mut is_open = false;
-        each_schema(schema, &mut |schema| {
-            is_open |= is_object(schema)
-                && schema.get("additionalProperties") != Some(&Value::Bool(false));
-        });
-        if is_open {
-            let path = tool.map_or_else(
-                || "output_config.format.schema".to_owned(),
-                |n| format!("tools.{n}.custom"),
-            );
-            out.push(Finding::new(
-                path,
-                "For 'object' type, 'additionalProperties' must be explicitly set to false",
-            ));
-        }
-    }
-}
-
-fn break_open(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let open = || json!({"type": "object", "properties": {}});
-    let nested = object(&json!({"place": open()}), true);
-    out.extend(with_schemas(base, &open()));
-    let format = json!({"type": "json_schema", "schema": nested});
-    out.push(edit::small(
-        base,
-        "output_config/format/nested",
-        json!({"output_config": {"format": format}}),
-    ));
-}
-
-/// Counts, over all grammars, the members that `test` picks; it is given the object, the name and the member.
-fn count_members(params: &Value, test: impl Fn(&Value, &str, &Value) -> bool) -> usize {
-    let mut count = 0;
-    for (_, schema) in grammars(params) {
-        each_schema(schema, &mut |schema| {
-            let members = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-            count += members.filter(|(name, member)| test(schema, name, member)).count();
-        });
-    }
-    count
-}
-
-fn check_optional(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let count = count_members(ask.body, |schema, name, _| {
-        !view::member_list(schema, "required").iter().any(|required| required == name)
-    });
-    if count > OPTIONAL_PARAMETERS_MAX {
-        let message = format!(
-            "Schemas contains too many optional parameters ({count}), which would make grammar compilation \
-             inefficient. Reduce the number of optional parameters in your tool schemas (limit: \
-             {OPTIONAL_PARAMETERS_MAX})."
-        );
-        out.push(Finding::new("", message));
-    }
-}
-
-fn check_unions(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let count = count_members(ask.body, |_, _, member| {
-        member.get("anyOf").is_some() || member.get("type").is_some_and(Value::is_array)
-    });
-    if count > UNION_PARAMETERS_MAX {
-        let message = format!(
-            "Schemas contains too many parameters with union types ({count} parameters with type arrays or anyOf) \
-             which exceeds the limit: {UNION_PARAMETERS_MAX}."
-        );
-        out.push(Finding::new("", message));
-    }
-}
-
-/// A closed object of these members, all of them required or none.
-fn object(members: &Value, required: bool) -> Value {
-    let names: Vec<_> = members
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name)
-        .filter(|_| required)
-        .collect();
-    json!({"type": "object", "required": names, "properties": members, "additionalProperties": false})
-}
-
-fn properties(count: usize, member: impl Fn() -> Value) -> Value {
-    (0..count).map(|n| (format!("member_{n}"), member())).collect()
-}
-
-/// The same schema as that of the output and as that of a strict tool.
-fn with_schemas(base: &Base<'_>, schema: &Value) -> [Breach; 2] {
-    let format = json!({"type": "json_schema", "schema": schema});
-    let tool = json!({"name": "get_weather", "strict": true, "input_schema": schema});
-    [
-        edit::small(base, "output_config/format", json!({"output_config": {"format": format}})),
-        edit::small(base, "tools/input_schema", json!({"tools": [tool]})),
-    ]
 }

@@ -2,7 +2,8 @@
 //!
 //! The API merges consecutive messages of one role before it looks, so "the next message" is the next *turn*
 //! here: a run of messages of one role. The price is one more loop; without it, results spread over two user
-//! messages would be refused although the API takes them.
+//! messages would be refused although the API takes them. A system message in the midst belongs to the turn before
+//! it: whether it may stand there is another rule's business.
 
 use std::collections::BTreeSet;
 
@@ -131,6 +132,35 @@ pub(super) const RULES: &[Rule] = &[
                 a proxy) an answer.",
         }),
     },
+    Rule {
+        id: "tool-blocks-without-tools",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[],
+        check: |ask, out| {
+            let is_of_tool = |block: Block<'_>| matches!(block.kind, "tool_result" | "tool_use");
+            let wrong = view::tools(ask.body).is_empty() && view::blocks(ask.body).any(is_of_tool);
+            out.extend(wrong.then(|| Finding::new("", WITHOUT_TOOLS)));
+        },
+        breaches: |base, out| {
+            let result = edit::user(json!([edit::tool_result("toolu_01")]));
+            let messages = json!([edit::hello(), called(&["toolu_01"]), result]);
+            out.push(edit::small(base, "tools", json!({"messages": messages})));
+        },
+        answer: Answer::invalid(WITHOUT_TOOLS),
+        explanation: "A conversation in which tools were called goes on with their definitions at hand. \
+            A request that sums up or names an old conversation leaves them out easily.",
+        remedy: "Send the same `tools` as before, with `tool_choice` of type `none` if none shall be called.",
+        source: "public reports, older ones or through gateways",
+        confidence: Confidence::Observed,
+        uncertain: Some(Uncertain {
+            classes: &[Class::InvalidRequest, Class::Accepted, Class::Streamed],
+            question: "Does the API itself refuse this? The wording is known from older reports and from gateways, and \
+                no page states the demand.",
+        }),
+    },
 ];
 
 const UNANSWERED: Answer = Answer::invalid(
@@ -138,7 +168,10 @@ const UNANSWERED: Answer = Answer::invalid(
      block must have a corresponding `tool_result` block in the next message.",
 );
 
-/// Consecutive messages of one role.
+const WITHOUT_TOOLS: &str =
+    "Requests which include `tool_use` or `tool_result` blocks must define tools.";
+
+/// Consecutive messages of one role, with system messages that follow them.
 #[derive(Clone, Copy)]
 struct Turn<'a> {
     messages: &'a [Value],
@@ -181,7 +214,8 @@ fn neighbours(params: &Value) -> impl Iterator<Item = (Option<Turn<'_>>, Option<
         if done {
             return None;
         }
-        let length = rest.iter().take_while(|message| role(message) == role(&rest[0])).count();
+        let same = |message: &&Value| role(message) == role(&rest[0]) || role(message) == "system";
+        let length = rest.iter().take_while(same).count();
         let after = (length > 0).then(|| Turn { messages: &rest[..length], first });
         (rest, first, done) = (&rest[length..], first + length, length == 0);
         Some((std::mem::replace(&mut before, after), after))

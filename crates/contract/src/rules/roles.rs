@@ -82,7 +82,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        models: Some(refuses_prefill),
         implies: &[],
         check: check_prefill,
         breaches: break_prefill,
@@ -94,43 +94,6 @@ pub(super) const RULES: &[Rule] = &[
             continued, and stays allowed.",
         remedy: "Ask for the form in the prompt, or use structured outputs (`output_config.format`).",
         source: "errors page",
-        confidence: Confidence::Documented,
-        uncertain: None,
-    },
-    Rule {
-        id: "system-role-unsupported",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        models: None,
-        implies: &[],
-        check: check_system_role,
-        breaches: break_system_role,
-        answer: Answer::invalid("role 'system' is not supported on this model"),
-        explanation: "Only some models read system messages amid the conversation. \
-            All others take instructions from the top-level `system` parameter only.",
-        remedy: "Move the text to `system`, or use a model that reads such messages.",
-        source: "mid-conversation system messages page",
-        confidence: Confidence::Documented,
-        uncertain: None,
-    },
-    Rule {
-        id: "system-message-misplaced",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        models: None,
-        implies: &[],
-        check: check_system_place,
-        breaches: break_system_place,
-        answer: Answer::invalid(
-            "messages.N: a system message must immediately follow a user turn…",
-        ),
-        explanation: "A system message speaks between the user's turn and the model's: it follows a user turn (or \
-            an assistant turn that ends in a server tool's result), and what comes after it is an assistant turn \
-            or nothing. So it never stands first, nor between a tool call and its result.",
-        remedy: "Put the message directly behind the user's turn.",
-        source: "mid-conversation system messages page",
         confidence: Confidence::Documented,
         uncertain: None,
     },
@@ -183,12 +146,14 @@ fn check_first(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
+fn refuses_prefill(model: &Model) -> bool {
+    !model.prefill
+}
+
 fn check_prefill(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let (Some(model), Some(last)) = (ask.model, view::messages(ask.body).next_back()) else {
-        return;
-    };
+    let Some(last) = view::messages(ask.body).next_back() else { return };
     let resumes = last.blocks().next_back().is_some_and(|block| view::is_server_tool(block.kind));
-    if !model.prefill && last.role == "assistant" && !resumes {
+    if last.role == "assistant" && !resumes {
         let message = "This model does not support assistant message prefill. The conversation must end \
             with a user message.";
         out.push(Finding::new("", message));
@@ -196,85 +161,10 @@ fn check_prefill(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn break_prefill(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let Some(model) = edit::model(base, |model| !model.prefill) else { return };
+    let Some(model) = edit::model(base, refuses_prefill) else { return };
     let messages =
         json!([edit::user(json!("Is water wet?")), edit::assistant(json!("The answer is"))]);
     out.push(edit::small_on(base, model, "messages", json!({"messages": messages})));
-}
-
-fn refuses_system(model: &Model) -> bool {
-    !model.system_messages && !model.system_messages_uncertain
-}
-
-fn check_system_role(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    if ask.model.is_some_and(refuses_system)
-        && view::messages(ask.body).any(|message| message.role == "system")
-    {
-        out.push(Finding::new("", "role 'system' is not supported on this model"));
-    }
-}
-
-fn break_system_role(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let Some(model) = edit::model(base, refuses_system) else { return };
-    let messages = json!([edit::user(json!("Hello.")), edit::system("Be brief.")]);
-    out.push(edit::small_on(base, model, "messages/role", json!({"messages": messages})));
-}
-
-fn takes_system(model: &Model) -> bool {
-    model.system_messages && !model.system_messages_uncertain
-}
-
-fn check_system_place(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    if !ask.model.is_some_and(takes_system) {
-        return;
-    }
-    // Several system messages in a row count as one, so a neighbour is the next message of another role.
-    let mut before: Option<view::Message<'_>> = None;
-    let mut run_start = None;
-    for message in view::messages(ask.body) {
-        if message.role == "system" {
-            run_start.get_or_insert(message.index);
-            continue;
-        }
-        if let Some(start) = run_start.take()
-            && (!may_precede_system(before) || message.role != "assistant")
-        {
-            out.push(misplaced(start));
-        }
-        before = Some(message);
-    }
-    out.extend(run_start.filter(|_| !may_precede_system(before)).map(misplaced));
-}
-
-fn may_precede_system(before: Option<view::Message<'_>>) -> bool {
-    before.is_some_and(|message| {
-        let ends_in_result = || {
-            let last = message.blocks().next_back();
-            last.is_some_and(|block| {
-                view::is_server_tool(block.kind) && block.kind != "server_tool_use"
-            })
-        };
-        message.role == "user" || ends_in_result()
-    })
-}
-
-fn misplaced(index: usize) -> Finding {
-    let message = "a system message must immediately follow a user turn or an assistant turn that ends in a server \
-        tool result, and be followed by an assistant turn or by nothing";
-    Finding::new(format!("messages.{index}"), message)
-}
-
-fn break_system_place(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let Some(model) = edit::model(base, takes_system) else { return };
-    let (user, assistant) = (|| edit::user(json!("Hello.")), || edit::assistant(json!("Hello.")));
-    let system = || edit::system("Be brief.");
-    for (at, messages) in [
-        ("messages/after-assistant", json!([user(), assistant(), system()])),
-        ("messages/before-user", json!([user(), system(), user()])),
-        ("messages/first", json!([system(), assistant(), user()])),
-    ] {
-        out.push(edit::small_on(base, model, at, json!({"messages": messages})));
-    }
 }
 
 fn check_content(ask: &Ask<'_>, out: &mut Vec<Finding>) {

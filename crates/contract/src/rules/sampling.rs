@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
-        models: None,
+        models: Some(|model| model.sampling == Sampling::Deprecated),
         implies: &[],
         check: check_deprecated,
         breaches: |base, out| {
@@ -47,11 +47,11 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
-        models: None,
+        models: Some(takes_sampling),
         implies: &[],
         check: |ask, out| {
-            let wrong = thinks_and_samples(ask)
-                && number(ask.body, "temperature").is_some_and(|value| value != 1.0);
+            let wrong =
+                thinks(ask) && number(ask.body, "temperature").is_some_and(|value| value != 1.0);
             let message = "`temperature` may only be set to 1 when thinking is enabled.";
             out.extend(wrong.then(|| Finding::new("", message)));
         },
@@ -68,7 +68,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
-        models: None,
+        models: Some(|model| model.sampling == Sampling::OneOf),
         implies: &[],
         check: check_both,
         breaches: |base, out| {
@@ -96,10 +96,10 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
-        models: None,
+        models: Some(takes_sampling),
         implies: &[],
         check: |ask, out| {
-            let wrong = thinks_and_samples(ask) && number(ask.body, "top_k").is_some();
+            let wrong = thinks(ask) && number(ask.body, "top_k").is_some();
             out.extend(
                 wrong.then(|| Finding::new("", "`top_k` must be unset when thinking is enabled.")),
             );
@@ -117,11 +117,11 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: SAMPLING,
         operations: CREATE,
-        models: None,
+        models: Some(takes_sampling),
         implies: &[],
         check: |ask, out| {
-            let wrong = thinks_and_samples(ask)
-                && number(ask.body, "top_p").is_some_and(|value| value < TOP_P_MIN);
+            let wrong =
+                thinks(ask) && number(ask.body, "top_p").is_some_and(|value| value < TOP_P_MIN);
             let message =
                 "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.";
             out.extend(wrong.then(|| Finding::new("", message)));
@@ -143,9 +143,6 @@ fn number(params: &Value, member: &str) -> Option<f64> {
 }
 
 fn check_deprecated(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    if !ask.model.is_some_and(|model| model.sampling == Sampling::Deprecated) {
-        return;
-    }
     let is_set = |name| match name {
         "top_k" => number(ask.body, name).is_some(),
         _ => number(ask.body, name).is_some_and(|value| value != 1.0),
@@ -155,24 +152,25 @@ fn check_deprecated(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Whether the request asks a model that takes sampling parameters to think. Others refuse those anyway.
-fn thinks_and_samples(ask: &Ask<'_>) -> bool {
+/// Others refuse the parameters anyway.
+fn takes_sampling(model: &Model) -> bool {
+    model.sampling != Sampling::Deprecated
+}
+
+fn thinks(ask: &Ask<'_>) -> bool {
     matches!(view::thinking(ask.body), "adaptive" | "enabled")
-        && ask.model.is_some_and(|model| model.sampling != Sampling::Deprecated)
 }
 
 fn break_sampling(base: &Base<'_>, out: &mut Vec<Breach>, name: &'static str, value: &Value) {
-    let takes_both =
-        |model: &Model| model.thinks("enabled") && model.sampling != Sampling::Deprecated;
+    let takes_both = |model: &Model| model.thinks("enabled") && takes_sampling(model);
     let Some(model) = edit::model(base, takes_both) else { return };
     let thinking = json!({"type": "enabled", "budget_tokens": 1024});
     out.push(edit::small_on(base, model, name, json!({"thinking": thinking, name: value})));
 }
 
 fn check_both(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let takes_one = ask.model.is_some_and(|model| model.sampling == Sampling::OneOf);
-    if takes_one && number(ask.body, "temperature").is_some() && number(ask.body, "top_p").is_some()
-    {
+    let given = |name| number(ask.body, name).is_some();
+    if given("temperature") && given("top_p") {
         let message = "`temperature` and `top_p` cannot both be specified for this model. Please use only one.";
         out.push(Finding::new("", message));
     }

@@ -66,6 +66,37 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Documented,
         uncertain: None,
     },
+    Rule {
+        id: "server-tool-result-unpaired",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[],
+        check: check_results,
+        breaches: |base, out| {
+            let call = || searching()["content"][0].clone();
+            for (at, blocks) in [
+                ("messages/content/web_search_tool_result/alone", json!([nothing_found()])),
+                ("messages/content/web_search_tool_result/early", json!([nothing_found(), call()])),
+            ] {
+                let messages =
+                    json!([edit::hello(), edit::assistant(blocks), edit::user(json!("Go on."))]);
+                let members = json!({"messages": messages, "tools": [web_search()]});
+                out.push(edit::small(base, at, members));
+            }
+        },
+        answer: Answer::invalid(
+            "messages.N.content.M: unexpected `tool_use_id` found in `KIND` blocks: ID. Each `KIND` block must have \
+             a corresponding `server_tool_use` block before it.",
+        ),
+        explanation: "What a server tool has found follows the call that asked for it. \
+            Clients that keep the blocks they know, and drop the call as something they need not run, send this.",
+        remedy: "Send the assistant's blocks back complete and in their order.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
 ];
 
 fn check_server_use(ask: &Ask<'_>, out: &mut Vec<Finding>) {
@@ -122,6 +153,23 @@ fn check_server_tool(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
+fn check_results(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let mut calls = BTreeSet::new();
+    for block in view::blocks(ask.body) {
+        let kind = block.kind;
+        if kind == "server_tool_use" {
+            calls.insert(id(block, "id"));
+        } else if view::is_server_tool_result(kind) && !calls.contains(id(block, "tool_use_id")) {
+            let message = format!(
+                "unexpected `tool_use_id` found in `{kind}` blocks: {}. Each `{kind}` block must have a corresponding \
+                 `server_tool_use` block before it.",
+                id(block, "tool_use_id")
+            );
+            out.push(Finding::new(block.path(), message));
+        }
+    }
+}
+
 fn searching() -> Value {
     edit::assistant(json!([
         {"type": "server_tool_use", "id": "srvtoolu_01", "name": "web_search", "input": {"query": "weather"}},
@@ -130,4 +178,9 @@ fn searching() -> Value {
 
 fn web_search() -> Value {
     json!({"type": "web_search_20250305", "name": "web_search"})
+}
+
+fn nothing_found() -> Value {
+    let error = json!({"type": "web_search_tool_result_error", "error_code": "unavailable"});
+    json!({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_01", "content": error})
 }

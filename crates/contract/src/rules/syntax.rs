@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, Uncertain, edit};
 use crate::models::Confidence;
 use crate::version::{OperationId, Version};
+use position::Position;
+
+mod position;
 
 const WITH_BODY: &[OperationId] =
     &[OperationId::MessagesCreate, OperationId::MessagesCountTokens, OperationId::BatchesCreate];
@@ -182,6 +185,11 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// How long the body of a request to that path may be. A longer one need not be read to be refused.
+pub fn body_bytes_max(path: &str) -> u64 {
+    if path.ends_with("/batches") { BATCH_BODY_BYTES_MAX } else { BODY_BYTES_MAX }
+}
+
 /// The body as JSON, or the first fault found on the way there.
 pub fn parse_body(request: &Request) -> Result<Value, (&'static Rule, Finding)> {
     parse(request).map_err(|(fault, message)| (fault.rule(), Finding::new("", message)))
@@ -225,8 +233,7 @@ fn check(ask: &Ask<'_>, out: &mut Vec<Finding>, fault: Fault) {
 type Parsed<T> = Result<T, (Fault, Cow<'static, str>)>;
 
 fn parse(request: &Request) -> Parsed<Value> {
-    let max =
-        if request.path().ends_with("/batches") { BATCH_BODY_BYTES_MAX } else { BODY_BYTES_MAX };
+    let max = body_bytes_max(request.path());
     if request.body.len() > max {
         return Err((Fault::OverLimit, "Request exceeds the maximum size".into()));
     }
@@ -274,38 +281,6 @@ fn json_fault(text: &str, error: &serde_json::Error) -> (Fault, Cow<'static, str
         (Fault::NotJson, "unexpected character")
     };
     (fault, format!("The request body is not valid JSON: {what}: {place}").into())
-}
-
-/// A place in a text, counted the way the API does: lines and columns from one, characters from zero.
-struct Position {
-    line: usize,
-    column: usize,
-    character: usize,
-}
-
-impl Position {
-    fn at(before: &[u8]) -> Self {
-        let before = String::from_utf8_lossy(before);
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Self { line: before.matches('\n').count() + 1, column, character: before.chars().count() }
-    }
-
-    /// `serde_json` points at the byte that was refused; at the end of the text, at the last one read.
-    fn of(text: &str, error: &serde_json::Error) -> Self {
-        if error.is_eof() {
-            return Self::at(text.as_bytes());
-        }
-        let earlier: usize =
-            text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-        let end = (earlier + error.column().saturating_sub(1)).min(text.len());
-        Self::at(&text.as_bytes()[..end])
-    }
-}
-
-impl std::fmt::Display for Position {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {} column {} (char {})", self.line, self.column, self.character)
-    }
 }
 
 fn break_limit(base: &Base<'_>, out: &mut Vec<Breach>) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
-use crate::models::Confidence;
+use crate::models::{Confidence, Model};
 use crate::version::{OperationId, Version};
 
 const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
@@ -38,7 +38,8 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        // Other models refuse the message as a whole.
+        models: Some(takes_prefill),
         implies: &[],
         check: check_trailing,
         breaches: break_trailing,
@@ -143,13 +144,12 @@ fn check_blank(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
+fn takes_prefill(model: &Model) -> bool {
+    model.prefill
+}
+
 fn check_trailing(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    // Other models refuse the message as a whole.
-    let Some(last) =
-        view::messages(ask.body).next_back().filter(|_| ask.model.is_some_and(|m| m.prefill))
-    else {
-        return;
-    };
+    let Some(last) = view::messages(ask.body).next_back() else { return };
     let last_block = || last.blocks().next_back().filter(|block| block.kind == "text");
     let text = last.content.as_str().or_else(|| last_block()?.value.get("text")?.as_str());
     if last.role == "assistant"
@@ -163,7 +163,7 @@ fn check_trailing(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn break_trailing(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let Some(model) = edit::model(base, |model| model.prefill) else { return };
+    let Some(model) = edit::model(base, takes_prefill) else { return };
     for (at, content) in [
         ("messages/content/string", json!("The answer is ")),
         ("messages/content/text", json!([edit::text("The answer is\n")])),

@@ -33,7 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        models: Some(|model| refuses(model, "enabled")),
         implies: &[],
         check: |ask, out| check_form(ask, out, "enabled", ENABLED_UNSUPPORTED),
         breaches: |base, out| {
@@ -57,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        models: Some(|model| refuses(model, "adaptive")),
         implies: &[],
         check: |ask, out| check_form(ask, out, "adaptive", ADAPTIVE_UNSUPPORTED),
         breaches: |base, out| {
@@ -75,7 +75,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        models: Some(|model| refuses(model, "disabled")),
         implies: &[],
         check: |ask, out| check_form(ask, out, "disabled", DISABLED_UNSUPPORTED),
         breaches: |base, out| {
@@ -93,34 +93,18 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        models: Some(|model| !model.effort_needs_thinking.is_empty()),
         implies: &[],
         check: check_disabled_effort,
         breaches: break_disabled_effort,
         answer: Answer::invalid(
             "\"thinking.type.disabled\" is not supported with effort LEVEL on this model.",
         ),
-        explanation: "On Opus 5 the levels `xhigh` and `max` mean long thinking, which contradicts switching it off.",
+        explanation: "The highest levels of effort mean long thinking, which contradicts switching it off; some models \
+            refuse the two together.",
         remedy: "Lower the effort to `high`, or leave thinking on.",
-        source: "release notes of 24 July 2026",
+        source: "release notes of 24 July 2026; public migration guides",
         confidence: Confidence::Documented,
-        uncertain: None,
-    },
-    Rule {
-        id: "thinking-signature-forged",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        models: None,
-        implies: &[],
-        check: check_signature,
-        breaches: break_signature,
-        answer: Answer::invalid("messages.N.content.M: Invalid `signature` in `thinking` block"),
-        explanation: "A thinking block is signed, so that only what the model has really thought comes back to it. \
-            Text that was edited, shortened or made up does not fit its signature.",
-        remedy: "Send thinking blocks back unchanged, or leave them out.",
-        source: "many public reports of live answers",
-        confidence: Confidence::Observed,
         uncertain: None,
     },
     Rule {
@@ -150,13 +134,11 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        models: Some(has_no_effort),
         implies: &[],
         check: |ask, out| {
-            let wrong = ask.model.is_some_and(has_no_effort) && !view::effort(ask.body).is_empty();
-            out.extend(
-                wrong.then(|| Finding::new("", "This model does not support the effort parameter")),
-            );
+            let message = "This model does not support the effort parameter";
+            out.extend((!view::effort(ask.body).is_empty()).then(|| Finding::new("", message)));
         },
         breaches: |base, out| {
             let Some(model) = edit::model(base, has_no_effort) else { return };
@@ -247,7 +229,7 @@ fn refuses(model: &Model, form: &str) -> bool {
 }
 
 fn check_form(ask: &Ask<'_>, out: &mut Vec<Finding>, form: &str, message: &'static str) {
-    if view::thinking(ask.body) == form && ask.model.is_some_and(|model| refuses(model, form)) {
+    if view::thinking(ask.body) == form {
         out.push(Finding::new("", message));
     }
 }
@@ -258,14 +240,10 @@ fn break_form(base: &Base<'_>, out: &mut Vec<Breach>, at: &'static str, thinking
     out.push(edit::small_on(base, model, at, json!({"thinking": thinking})));
 }
 
-/// The one model that can be kept from thinking, but not at these levels.
-const NO_QUIET_EFFORT: (&str, [&str; 2]) = ("claude-opus-5", ["xhigh", "max"]);
-
 fn check_disabled_effort(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let (name, levels) = NO_QUIET_EFFORT;
     let level = view::effort(ask.body);
-    let is_high = levels.contains(&level) && ask.model.is_some_and(|model| model.id == name);
-    if is_high && view::thinking(ask.body) == "disabled" {
+    let contradicts = |model: &Model| model.effort_needs_thinking.iter().any(|l| l == level);
+    if view::thinking(ask.body) == "disabled" && ask.model.is_some_and(contradicts) {
         let message = format!(
             "\"thinking.type.disabled\" is not supported with effort {level} on this model."
         );
@@ -274,59 +252,14 @@ fn check_disabled_effort(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn break_disabled_effort(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let Some(model) = base.models.find(NO_QUIET_EFFORT.0) else { return };
     for (at, level) in
         [("output_config/effort/max", "max"), ("output_config/effort/xhigh", "xhigh")]
     {
+        let contradicts = |model: &Model| model.effort_needs_thinking.iter().any(|l| l == level);
+        let Some(model) = edit::model(base, contradicts) else { continue };
         let members = json!({"thinking": {"type": "disabled"}, "output_config": {"effort": level}});
         out.push(edit::small_on(base, model, at, members));
     }
-}
-
-fn check_signature(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    for block in view::blocks(ask.body).filter(|block| block.kind == "thinking") {
-        let (Some(thinking), Some(signature)) = (block.text("thinking"), block.text("signature"))
-        else {
-            continue;
-        };
-        if !crate::signature::verify(thinking, signature) {
-            out.push(Finding::new(block.path(), "Invalid `signature` in `thinking` block"));
-        }
-    }
-}
-
-fn break_signature(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let forged =
-        json!({"type": "thinking", "thinking": "Let me see.", "signature": "cHJvYml0eQ=="});
-    let messages = json!([
-        edit::user(json!("Is water wet?")),
-        edit::assistant(json!([forged, edit::text("Yes.")])),
-        edit::user(json!("Why?")),
-    ]);
-    // Without thinking, the blocks may be dropped before anybody looks at them.
-    for (form, thinking) in [
-        ("adaptive", json!({"type": "adaptive"})),
-        ("enabled", json!({"type": "enabled", "budget_tokens": 1024})),
-    ] {
-        if let Some(model) = base.model.filter(|model| model.thinks(form)) {
-            let members = json!({"messages": messages, "thinking": thinking});
-            out.push(edit::small_on(base, model, "messages/content/thinking", members));
-            break;
-        }
-    }
-    let Some(block) = view::blocks(base.body).find(|block| block.kind == "thinking") else {
-        return;
-    };
-    let Some(signature) = block.text("signature").filter(|signature| !signature.is_empty()) else {
-        return;
-    };
-    // The first character, because the bits of the last ones may be padding that nobody compares.
-    let mut altered = signature.to_owned();
-    let other = if signature.starts_with('A') { "B" } else { "A" };
-    altered.replace_range(..signature.chars().next().map_or(0, char::len_utf8), other);
-    out.push(base.with_body("messages/content/thinking/signature", |body| {
-        body["messages"][block.message]["content"][block.index]["signature"] = json!(altered);
-    }));
 }
 
 /// A tool loop starts at the assistant's first message after the user has spoken, and results do not end it:

@@ -1,9 +1,9 @@
 //! The choice among tools: what there is to choose from, and who may force it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
-use crate::models::{Confidence, Settled};
+use crate::models::{Confidence, Model, Settled};
 use crate::version::{OperationId, Version};
 
 const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        models: Some(refuses_force),
         implies: &[],
         check: check_forced,
         breaches: break_forced,
@@ -78,11 +78,67 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Documented,
         uncertain: None,
     },
+    Rule {
+        id: "tool-choice-unknown-tool",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[],
+        check: check_unknown,
+        breaches: |base, out| {
+            let tools = json!([edit::tool("get_weather")]);
+            out.extend(choose(base, "tool_choice/absent", "get_tides", &tools));
+            out.extend(choose(base, "tool_choice/case", "Get_Weather", &tools));
+        },
+        answer: Answer::invalid("Tool 'NAME' not found in provided tools"),
+        explanation: "The tool that must be called has to be among those offered, under that very name. \
+            A list that was filtered, or a name that was prefixed on one side only, breaks the tie.",
+        remedy: "Name a tool of this request's `tools`.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "tool-choice-names-toolset",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[],
+        check: |ask, out| {
+            if let Some(name) = chosen(ask.body).filter(|name| is_toolset(ask.body, name)) {
+                let message = format!("'{name}' is a toolset and cannot be forced");
+                out.push(Finding::new("tool_choice.name", message));
+            }
+        },
+        breaches: |base, out| {
+            for (at, name) in
+                [("tool_choice/browser", "browser"), ("tool_choice/computer", "computer")]
+            {
+                let tools = json!([{"type": format!("{name}_toolset_20260801")}]);
+                out.extend(choose(base, at, name, &tools));
+            }
+        },
+        answer: Answer::invalid("tool_choice.name: 'NAME' is a toolset and cannot be forced"),
+        explanation: "A toolset is many tools under one entry; to force it would not say which of them to call.",
+        remedy: "Use `any`, or `auto` and ask for the action in the prompt.",
+        source: "tool reference page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
 ];
 
+fn refuses_force(model: &Model) -> bool {
+    model.forced_tool_choice == Settled::No
+}
+
+fn takes_force(model: &Model) -> bool {
+    model.forced_tool_choice == Settled::Yes
+}
+
 fn check_forced(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let refuses = ask.model.is_some_and(|model| model.forced_tool_choice == Settled::No);
-    if refuses && view::forces_tool(ask.body) {
+    if view::forces_tool(ask.body) {
         out.push(Finding::new(
             "tool_choice",
             "type \"tool\" and \"any\" are not supported for this model.",
@@ -91,9 +147,7 @@ fn check_forced(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn break_forced(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let Some(model) = edit::model(base, |model| model.forced_tool_choice == Settled::No) else {
-        return;
-    };
+    let Some(model) = edit::model(base, refuses_force) else { return };
     for (at, choice) in [
         ("tool_choice/any", json!({"type": "any"})),
         ("tool_choice/tool", json!({"type": "tool", "name": "get_weather"})),
@@ -104,9 +158,7 @@ fn break_forced(base: &Base<'_>, out: &mut Vec<Breach>) {
 }
 
 fn break_forced_thinking(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let takes_both = |model: &crate::models::Model| {
-        model.thinks("enabled") && model.forced_tool_choice == Settled::Yes
-    };
+    let takes_both = |model: &Model| model.thinks("enabled") && takes_force(model);
     let Some(model) = edit::model(base, takes_both) else { return };
     let members = json!({
         "tools": [edit::tool("get_weather")],
@@ -114,4 +166,33 @@ fn break_forced_thinking(base: &Base<'_>, out: &mut Vec<Breach>) {
         "thinking": {"type": "enabled", "budget_tokens": 1024},
     });
     out.push(edit::small_on(base, model, "tool_choice", members));
+}
+
+/// The tool that must be called.
+fn chosen(params: &Value) -> Option<&str> {
+    let choice = params.get("tool_choice").filter(|choice| view::kind(choice) == "tool")?;
+    choice.get("name")?.as_str()
+}
+
+fn is_toolset(params: &Value, name: &str) -> bool {
+    view::tools(params).iter().any(|tool| view::toolset_name(tool) == Some(name))
+}
+
+fn check_unknown(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let tools = view::tools(ask.body);
+    // A choice without tools, or of a toolset, has a rule of its own.
+    let Some(name) =
+        chosen(ask.body).filter(|name| !tools.is_empty() && !is_toolset(ask.body, name))
+    else {
+        return;
+    };
+    if !tools.iter().any(|tool| view::tool_name(tool) == Some(name)) {
+        out.push(Finding::new("", format!("Tool '{name}' not found in provided tools")));
+    }
+}
+
+fn choose(base: &Base<'_>, at: &'static str, name: &str, tools: &Value) -> Option<Breach> {
+    let model = edit::model(base, takes_force)?;
+    let members = json!({"tools": tools, "tool_choice": {"type": "tool", "name": name}});
+    Some(edit::small_on(base, model, at, members))
 }

@@ -2,13 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
-use crate::models::Confidence;
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, deferral, edit, view};
+use crate::models::{Confidence, Model, Settled};
 use crate::version::{OperationId, Version};
 
 const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
 
 const STRICT_TOOLS_MAX: usize = 20;
+
+const COMPUTER: &str = "computer_20251124";
+const COMPUTER_BETA: &str = "computer-use-2025-11-24";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -89,53 +92,6 @@ pub(super) const RULES: &[Rule] = &[
         remedy: "Move the alternatives into a property, or define one tool for each.",
         source: "public reports of live answers",
         confidence: Confidence::Observed,
-        uncertain: None,
-    },
-    Rule {
-        id: "tools-all-deferred",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        models: None,
-        implies: &[],
-        check: check_all_deferred,
-        breaches: |base, out| {
-            let mut tool = edit::tool("get_weather");
-            tool["defer_loading"] = json!(true);
-            out.push(edit::small(base, "tools/defer_loading", json!({"tools": [tool]})));
-        },
-        answer: Answer::invalid("At least one tool must have defer_loading=false."),
-        explanation: "Deferred tools are found through a search tool. \
-            If every tool is deferred, the model sees none to begin with.",
-        remedy: "Leave at least the search tool without `defer_loading`.",
-        source: "tool search page",
-        confidence: Confidence::Documented,
-        uncertain: None,
-    },
-    Rule {
-        id: "defer-loading-with-cache-control",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        models: None,
-        implies: &[],
-        check: check_deferred_cached,
-        breaches: |base, out| {
-            let search =
-                json!({"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"});
-            let mut tool = edit::tool("get_weather");
-            tool["defer_loading"] = json!(true);
-            tool["cache_control"] = json!({"type": "ephemeral"});
-            out.push(edit::small(base, "tools/cache_control", json!({"tools": [search, tool]})));
-        },
-        answer: Answer::invalid(
-            "tools.N: cache_control cannot be set on a tool with defer_loading=true",
-        ),
-        explanation: "A deferred tool is not part of the prompt until the model has found it, \
-            so there is nothing at its place that could be cached.",
-        remedy: "Put the breakpoint on the last tool that is not deferred.",
-        source: "tool search page",
-        confidence: Confidence::Documented,
         uncertain: None,
     },
     Rule {
@@ -223,9 +179,74 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Documented,
         uncertain: None,
     },
+    Rule {
+        id: "computer-tool-without-beta",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[],
+        check: |ask, out| {
+            let wrong = computer_tool(ask).filter(|_| !view::has_beta(ask.request, COMPUTER_BETA));
+            out.extend(wrong.map(|n| {
+                let message = format!(
+                    "Input tag '{COMPUTER}' found using 'type' does not match any of the expected tags"
+                );
+                Finding::new(format!("tools.{n}"), message)
+            }));
+        },
+        breaches: |base, out| {
+            for (at, beta) in
+                [("tools/computer", ""), ("tools/computer/older-beta", "computer-use-2025-01-24")]
+            {
+                out.extend(with_computer(base, at, |_| true, beta));
+            }
+        },
+        answer: Answer::invalid(
+            "tools.N: Input tag 'computer_20251124' found using 'type' does not match any of the expected tags: TAGS",
+        ),
+        explanation: "The tool is a beta feature: its type is known only to requests that carry the beta value of \
+            the same date. The value of an earlier tool does not do.",
+        remedy: "Send `anthropic-beta: computer-use-2025-11-24`, or use `computer_toolset_20260801`, which needs none.",
+        source: "computer use page; official SDK, where the tool is among the beta types",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "computer-tool-unsupported",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: Some(refuses_computer),
+        implies: &[],
+        check: |ask, out| {
+            let wrong = computer_tool(ask).filter(|_| view::has_beta(ask.request, COMPUTER_BETA));
+            out.extend(wrong.map(|_| {
+                let model = ask.model.map_or("", |model| &model.id);
+                let message = format!("'{model}' does not support tool types: {COMPUTER}.");
+                Finding::new("", message)
+            }));
+        },
+        breaches: |base, out| {
+            out.extend(with_computer(base, "tools/computer", refuses_computer, COMPUTER_BETA));
+        },
+        answer: Answer::invalid(
+            "'MODEL' does not support tool types: computer_20251124. Did you mean one of TYPES?",
+        ),
+        explanation: "The newest models know the computer as a toolset only, also with the beta value that the tool \
+            needs. On some platforms of other vendors they still take it.",
+        remedy: "Declare `computer_toolset_20260801` instead, without name, size of the screen and beta value.",
+        source: "what's-new pages of the models",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
 ];
 
 fn check_names(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    // A list that is too long is answered for that, and not searched.
+    if deferral::is_over_limit(ask.body) {
+        return;
+    }
     let names = view::tools(ask.body)
         .iter()
         .enumerate()
@@ -281,26 +302,6 @@ fn check_unions(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-fn is_deferred(tool: &Value) -> bool {
-    tool.get("defer_loading") == Some(&Value::Bool(true))
-}
-
-fn check_all_deferred(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let tools = view::tools(ask.body);
-    if !tools.is_empty() && tools.iter().all(is_deferred) {
-        out.push(Finding::new("", "At least one tool must have defer_loading=false."));
-    }
-}
-
-fn check_deferred_cached(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    for (n, tool) in view::tools(ask.body).iter().enumerate() {
-        if is_deferred(tool) && view::given(tool, "cache_control") {
-            let message = "cache_control cannot be set on a tool with defer_loading=true";
-            out.push(Finding::new(format!("tools.{n}"), message));
-        }
-    }
-}
-
 fn check_domains(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     for (n, tool) in view::tools(ask.body).iter().enumerate() {
         if view::given(tool, "allowed_domains") && view::given(tool, "blocked_domains") {
@@ -335,4 +336,30 @@ fn check_examples(ask: &Ask<'_>, out: &mut Vec<Finding>) {
             )
         }));
     }
+}
+
+fn refuses_computer(model: &Model) -> bool {
+    model.computer_tool == Settled::No
+}
+
+fn computer_tool(ask: &Ask<'_>) -> Option<usize> {
+    view::tools(ask.body).iter().position(|tool| view::kind(tool) == COMPUTER)
+}
+
+fn with_computer(
+    base: &Base<'_>,
+    at: &'static str,
+    about: fn(&Model) -> bool,
+    beta: &'static str,
+) -> Option<Breach> {
+    let tool = json!({
+        "type": COMPUTER, "name": "computer", "display_width_px": 1280, "display_height_px": 720,
+    });
+    let mut breach = edit::small_on(base, edit::model(base, about)?, at, json!({"tools": [tool]}));
+    // What the base needed is not needed any more.
+    breach.request.headers.0.retain(|(name, _)| !name.eq_ignore_ascii_case("anthropic-beta"));
+    if !beta.is_empty() {
+        breach.request.headers.push("anthropic-beta", beta);
+    }
+    Some(breach)
 }

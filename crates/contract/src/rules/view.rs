@@ -3,6 +3,8 @@
 //! Everything here reads a body that has passed its schema, yet never assumes it: a missing or odd member is
 //! skipped, because a rule that panics would take the server down with it.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -87,6 +89,11 @@ pub fn tools(params: &Value) -> &[Value] {
 /// A tool's name; toolsets have none.
 pub fn tool_name(tool: &Value) -> Option<&str> {
     tool.get("name").and_then(Value::as_str)
+}
+
+/// The name of a toolset, which its type begins with: `computer` or `browser`; `None` for any other tool.
+pub fn toolset_name(tool: &Value) -> Option<&str> {
+    kind(tool).split_once("_toolset_").map(|(name, _)| name)
 }
 
 /// The `type` member; empty if there is none.
@@ -239,6 +246,45 @@ pub fn betas(request: &classify::Request) -> impl Iterator<Item = &str> {
         .filter(|v| !v.is_empty())
 }
 
+/// The id in the path of a batch; `None` if it is another path.
+pub fn batch_id(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/v1/messages/batches/")?;
+    let (id, action) = rest.split_once('/').unwrap_or((rest, ""));
+    (!id.is_empty() && matches!(action, "" | "cancel" | "results")).then_some(id)
+}
+
+/// The members of the query in order, decoded.
+pub fn query(request: &classify::Request) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    request.query().split('&').filter(|member| !member.is_empty()).map(|member| {
+        let (name, value) = member.split_once('=').unwrap_or((member, ""));
+        (decoded(name), decoded(value))
+    })
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = if byte == b'%' { after.get(..2).and_then(hex) } else { None };
+        bytes.push(code.unwrap_or(if byte == b'+' { b' ' } else { byte }));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
+fn hex(digits: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()
+}
+
+/// Whether a member of the query narrows the list of models. SDKs write it with brackets, hands without.
+pub fn is_lifecycle(name: &str) -> bool {
+    matches!(name, "lifecycle[]" | "lifecycle")
+}
+
 /// The first element that equals an earlier one, with its index.
 ///
 /// Short lists, which are nearly all, are compared pairwise and cost no memory.
@@ -260,7 +306,12 @@ pub fn first_duplicate<'a>(
 
 /// Whether a block is part of a server tool's work: its call or its result.
 pub fn is_server_tool(kind: &str) -> bool {
-    kind == "server_tool_use" || (kind.ends_with("_tool_result") && kind != "mcp_tool_result")
+    kind == "server_tool_use" || is_server_tool_result(kind)
+}
+
+/// Whether a block is what a server tool has found.
+pub fn is_server_tool_result(kind: &str) -> bool {
+    kind.ends_with("_tool_result") && kind != "mcp_tool_result"
 }
 
 /// Whether a tool's input is held to its schema by a grammar.

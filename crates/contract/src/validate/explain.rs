@@ -31,7 +31,7 @@ pub fn explain(
 }
 
 /// The schema behind a `$ref` of the document; the schema itself if it is none.
-pub(super) fn resolve<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
+fn resolve<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
     // A document that compiled has no reference to itself alone, so this ends.
     while let Some(Value::String(reference)) = schema.get("$ref") {
         match target(document, reference) {

@@ -35,14 +35,30 @@ const THOUGHTS: [&str; 4] = [
 /// An answer of a few sentences; it begins with the nonce that the user's text holds.
 pub(super) fn text(asked: &str, dice: &mut Dice) -> String {
     const SENTENCES_MAX: usize = 4;
+    let count = 1 + dice.below(SENTENCES_MAX);
+    sentences(asked, count, dice)
+}
+
+/// The same, long enough to fill a few hundred events.
+pub(super) fn long(asked: &str, dice: &mut Dice) -> String {
+    const SENTENCES: usize = 160;
+    sentences(asked, SENTENCES, dice)
+}
+
+fn sentences(asked: &str, count: usize, dice: &mut Dice) -> String {
     let mut text = nonce(asked).map(str::to_owned).unwrap_or_default();
-    for _ in 0..=dice.below(SENTENCES_MAX) {
+    for _ in 0..count {
         if !text.is_empty() {
             text.push(' ');
         }
-        text.push_str(SENTENCES[dice.below(SENTENCES.len())]);
+        text.push_str(sentence(dice));
     }
     text
+}
+
+/// One sentence.
+pub(super) fn sentence(dice: &mut Dice) -> &'static str {
+    SENTENCES[dice.below(SENTENCES.len())]
 }
 
 pub(super) fn thought(dice: &mut Dice) -> String {
@@ -76,6 +92,21 @@ pub(super) fn is_after_tools(params: &Value) -> bool {
     last.is_some_and(|message| message.blocks().any(|block| block.kind == "tool_result"))
 }
 
+/// How often the client has sent results since the user last said something else.
+pub(super) fn rounds(params: &Value) -> usize {
+    let users = view::messages(params).rev().filter(|message| message.role == "user");
+    users.take_while(|message| message.blocks().any(|block| block.kind == "tool_result")).count()
+}
+
+/// The first URL in the text, up to white space or a quotation mark, without the punctuation behind it.
+pub(super) fn url(text: &str) -> Option<&str> {
+    let start = ["https://", "http://"].into_iter().filter_map(|scheme| text.find(scheme)).min()?;
+    let url = &text[start..];
+    let ends = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '`');
+    let url = &url[..url.find(ends).unwrap_or(url.len())];
+    Some(url.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '\'']))
+}
+
 /// `nonce:` and the word behind it.
 fn nonce(text: &str) -> Option<&str> {
     /// Longer ones are not anybody's idea of a nonce.
@@ -104,5 +135,17 @@ mod tests {
         check("nonce:é nonce:b", Some("nonce:é"));
         let long = format!("nonce:{}", "é".repeat(40));
         check(&long, Some(&format!("nonce:{}", "é".repeat(32))));
+    }
+
+    fn check_url(text: &str, expected: Option<&str>) {
+        assert_eq!(url(text), expected, "{text}");
+    }
+
+    #[test]
+    fn a_url_ends_before_the_sentence_does() {
+        check_url("no link, https:/ either", None);
+        check_url("Read https://a.example/b?c=d.", Some("https://a.example/b?c=d"));
+        check_url("(see http://a.example), then https://b.example", Some("http://a.example"));
+        check_url("\"https://a.example/é\"", Some("https://a.example/é"));
     }
 }

@@ -1,49 +1,74 @@
-//! Which tool is called, and with what.
+//! Which of the client's tools is called, and with what.
 //!
-//! Only tools that the client runs are called. Server tools would need results that somebody fetched; a request
-//! that offers nothing else gets a text, even if it forces a call. Deferred tools are not called either, since
-//! nothing was searched for.
+//! Deferred tools are called only by who has just searched for them.
 
 use contract::rules::view;
 use serde_json::{Value, json};
 
-use super::{Draft, example, prose, use_tool};
+use super::directives::Directive;
+use super::draft::{Draft, Stop};
+use super::{Scene, example, prose, remark};
 use crate::dice::Dice;
 
 /// Calls one tool or more if the request demands it, or if it permits it and the dice say so.
-pub(super) fn call(draft: &mut Draft, params: &Value, dice: &mut Dice) -> bool {
-    if draft.is_over() {
+pub(super) fn call(draft: &mut Draft<'_>, scene: &Scene<'_>, dice: &mut Dice) -> bool {
+    let tools = view::tools(scene.params);
+    if tools.is_empty() {
         return false;
     }
-    let tools = view::tools(params);
-    match view::tool_choice(params) {
+    match view::tool_choice(scene.params) {
         "none" => false,
         "tool" => {
-            let name = params.pointer("/tool_choice/name").and_then(Value::as_str);
+            let name = scene.params.pointer("/tool_choice/name").and_then(Value::as_str);
             let offer = tools.iter().find(|tool| view::tool_name(tool) == name).and_then(Offer::of);
             offer.map(|offer| offer.call(draft, dice)).is_some()
         }
         choice => {
             let offers: Vec<_> =
                 tools.iter().filter(|tool| is_open(tool)).filter_map(Offer::of).collect();
-            let asked = prose::last_user_text(params);
-            let invited = !asked.is_empty() && !prose::is_after_tools(params) && dice.one_in(2);
-            if offers.is_empty() || (choice != "any" && !invited) {
+            let forced = choice == "any";
+            if offers.is_empty() || !(forced || is_invited(scene, dice)) {
                 return false;
             }
-            if choice != "any" && dice.one_in(2) {
-                draft.text(prose::text(asked, dice));
+            if !forced && dice.one_in(2) {
+                remark(draft, scene, dice);
             }
-            let parallel = params.pointer("/tool_choice/disable_parallel_tool_use")
+            let parallel = scene.params.pointer("/tool_choice/disable_parallel_tool_use")
                 != Some(&Value::Bool(true));
             let calls = if parallel && dice.one_in(4) { 2 } else { 1 };
             for _ in 0..calls {
-                if !matches!(draft.stop, super::Stop::MaxTokens) {
+                if !matches!(draft.stop, Stop::Short(_) | Stop::Sequence(_)) {
                     offers[dice.below(offers.len())].call(draft, dice);
                 }
             }
             true
         }
+    }
+}
+
+/// Calls one of the deferred tools of these names, which a search has found.
+pub(super) fn call_found(
+    draft: &mut Draft<'_>,
+    scene: &Scene<'_>,
+    names: &[&str],
+    dice: &mut Dice,
+) {
+    let tools = view::tools(scene.params).iter();
+    let found =
+        tools.filter(|tool| view::tool_name(tool).is_some_and(|name| names.contains(&name)));
+    let offers: Vec<_> = found.filter(|tool| calls_direct(tool)).filter_map(Offer::of).collect();
+    if !offers.is_empty() {
+        offers[dice.below(offers.len())].call(draft, dice);
+    }
+}
+
+/// Whether a call is due that nobody demands. Once tools have answered it is rare, and soon ends, so that a
+/// client's loop does.
+fn is_invited(scene: &Scene<'_>, dice: &mut Dice) -> bool {
+    const ROUNDS_MAX: usize = 3;
+    match prose::rounds(scene.params) {
+        0 => scene.asked.has(Directive::ToolUse) || (!scene.text.is_empty() && dice.one_in(2)),
+        rounds => rounds < ROUNDS_MAX && dice.one_in(8),
     }
 }
 
@@ -86,20 +111,27 @@ impl<'a> Offer<'a> {
         Some(Self { name, input, toolset_name })
     }
 
-    fn call(&self, draft: &mut Draft, dice: &mut Dice) {
+    fn call(&self, draft: &mut Draft<'_>, dice: &mut Dice) {
         let input = match self.input {
             Input::Schema(schema) => example::of_schema(schema),
             Input::Command(command) => json!({"command": command}),
             Input::View(path) => json!({"command": "view", "path": path}),
             Input::Nothing => json!({}),
         };
-        use_tool(draft, self.name, input, self.toolset_name, dice);
+        draft.use_tool(self.name, input, self.toolset_name, dice);
     }
 }
 
 /// Whether the model itself may call the tool, without searching for it first.
-fn is_open(tool: &Value) -> bool {
+pub(super) fn is_open(tool: &Value) -> bool {
+    calls_direct(tool) && !is_deferred(tool)
+}
+
+pub(super) fn is_deferred(tool: &Value) -> bool {
+    tool.get("defer_loading") == Some(&Value::Bool(true))
+}
+
+fn calls_direct(tool: &Value) -> bool {
     let callers = tool.get("allowed_callers").map(view::list);
-    let deferred = tool.get("defer_loading") == Some(&Value::Bool(true));
-    !deferred && callers.is_none_or(|callers| callers.iter().any(|caller| caller == "direct"))
+    callers.is_none_or(|callers| callers.iter().any(|caller| caller == "direct"))
 }
