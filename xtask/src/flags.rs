@@ -38,3 +38,19 @@ xflags::xflags! {
         }
     }
 }
+
+/// Apart from the others: they have a `list`, too, and each becomes a type of that name.
+pub(crate) mod clients {
+    xflags::xflags! {
+        /// Released clients of the API.
+        cmd clients {
+            /// Names them, and says which are installed.
+            cmd list {}
+            /// Installs them from their registries into target/clients.
+            cmd install {
+                /// Only these clients.
+                repeated name: String
+            }
+        }
+    }
+}

@@ -19,9 +19,11 @@ use anyhow::{Context, Result};
 use xshell::{Cmd, Shell, cmd};
 
 mod ci;
+mod clients;
 mod flags;
 mod fuzz;
 
+use flags::clients::Clients;
 use flags::{Xtask, XtaskCmd};
 
 const VERBS: &str = "\
@@ -31,6 +33,8 @@ VERB […]                     any other verb of the tool; `cargo xtask help` li
 test […]                     every test of the workspace, snapshots and fuzz smoke included
 bench […]                    every benchmark of the workspace
 ci [STEP…]                   fmt, clippy, test, contract, deny; stops at the first that fails
+clients list                 released clients of the API, and which are installed
+clients install [NAME…]      installs them from their registries into target/clients
 fuzz list                    the fuzz targets
 fuzz run [TARGET…]           fuzzes them; --seconds N or --minutes N is shared out evenly
 fuzz report                  what the last runs did, and what lies around
@@ -63,6 +67,11 @@ fn dispatch(args: Vec<OsString>) -> Result<u8> {
         }
         Some("test") => status(test(&sh).args(rest)),
         Some("bench") => status(cmd!(sh, "cargo bench --workspace --benches").args(rest)),
+        Some("clients") => {
+            let flags = Clients::from_vec(rest.to_vec()).unwrap_or_else(|error| error.exit());
+            sh.change_dir(root());
+            clients::run(&sh, flags.subcommand)
+        }
         Some("ci" | "fuzz") => {
             let flags = Xtask::from_vec(args).unwrap_or_else(|error| error.exit());
             sh.change_dir(root());
