@@ -19,6 +19,8 @@ pub struct Cli {
 pub enum Verb {
     /// Ask whether a server keeps the contract (by default the embedded mock), and compare the ledgers.
     Contract(Box<ContractArgs>),
+    /// Explain any word that a report shows: a rule, a class, an error code, a scenario, an exit code.
+    Explain(ExplainArgs),
     /// Send cases again, and show request, answer and verdict.
     Replay(Box<ReplayArgs>),
 }
@@ -77,6 +79,21 @@ pub struct ReplayArgs {
     pub common: Common,
 }
 
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// Words or case ids; without one, all that can be explained are listed.
+    #[arg(value_name = "ID")]
+    pub words: Vec<String>,
+    /// What goes to standard output.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: ExplainFormat,
+    /// Write all explanations as one page in Markdown.
+    #[arg(long, conflicts_with_all = ["words", "format"])]
+    pub page: bool,
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub color: Option<When>,
+}
+
 /// What every verb takes that sends cases.
 #[derive(Args, Debug)]
 pub struct Common {
@@ -125,6 +142,12 @@ pub enum Format {
     Human,
     Json,
     Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ExplainFormat {
+    Human,
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

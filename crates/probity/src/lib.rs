@@ -5,7 +5,7 @@
 //! | what can be typed, and what stands in `probity.toml`? | [`cli`], [`config`], [`settings`] |
 //! | what does the tool read about the API? | [`specs`] |
 //! | what happens in a run? | [`run`], [`embedded`], [`scripted`], [`smoke`], [`selection`] |
-//! | what do the verbs do? | [`contract`](mod@contract), [`replay`] |
+//! | what do the verbs do? | [`contract`](mod@contract), [`explain`](mod@explain), [`replay`] |
 //! | what is told, and how? | [`report`], [`findings`], [`ledger`], [`mod@curl`], [`console`] |
 //! | how does it end? | [`exit`] |
 
@@ -16,6 +16,7 @@ pub mod contract;
 pub mod curl;
 pub mod embedded;
 pub mod exit;
+pub mod explain;
 pub mod findings;
 pub mod ledger;
 mod outcome;

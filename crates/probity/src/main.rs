@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = match &cli.verb {
         Verb::Contract(args) => probity::contract::contract(args),
+        Verb::Explain(args) => probity::explain::explain(args),
         Verb::Replay(args) => probity::replay::replay(args),
     };
     match ended {
