@@ -303,3 +303,64 @@ fn all(rules: &[&'static Rule], ask: &Ask<'_>) -> Vec<Violation> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{config, contract, hello, now, post};
+    use crate::{Answer, State, answer};
+
+    /// The first of these rules is the answer, and these places are all that is wrong.
+    fn check(request: &Request, expected: &[(&str, &str)]) {
+        let mut state = State::new();
+        let Answer { refused, .. } = answer(&mut state, contract(), &config(), request, now());
+        assert_eq!(
+            refused.and_then(|refused| refused.rule),
+            expected.first().map(|(rule, _)| *rule)
+        );
+        let violations = crate::violations(&state, contract(), &config(), request, now());
+        let told: Vec<_> = violations.iter().map(|v| (v.rule, &*v.path)).collect();
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn all_violations_are_told_as_far_as_can_be_judged() {
+        check(&post("/v1/messages", &hello()), &[]);
+        check(&post("/v1/nothing", &hello()), &[("path-unknown", "")]);
+
+        let mut params = hello();
+        params["stop_sequences"] = json!([" "]);
+        params["messages"][0]["content"] = json!([
+            {"type": "tool_result", "tool_use_id": "toolu_1"},
+            {"type": "text", "text": " "},
+        ]);
+        let mut request = post("/v1/messages", &params);
+        let in_body = [
+            ("text-whitespace-only", "messages"),
+            ("stop-sequence-blank", "stop_sequences"),
+            ("tool-result-unpaired", "messages.0.content.0"),
+        ];
+        check(&request, &in_body);
+        request.headers.remove("anthropic-version");
+        let in_head = ("version-missing", "anthropic-version");
+        check(&request, &[&[in_head], &in_body[..]].concat());
+
+        params["max_tokens"] = json!("many");
+        request = post("/v1/messages", &params);
+        check(&request, &[("schema", "max_tokens")]);
+        request.headers.remove("anthropic-version");
+        request.body = Body::Bytes("{".into());
+        check(&request, &[in_head, ("body-not-json", "")]);
+    }
+
+    #[test]
+    fn what_is_wrong_a_thousand_times_is_told_fifty_times() {
+        let mut params = hello();
+        let orphan =
+            json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1"}]});
+        params["messages"] = vec![orphan; 1_000].into();
+        let request = post("/v1/messages", &params);
+        let violations = crate::violations(&State::new(), contract(), &config(), &request, now());
+        assert_eq!(violations.len(), VIOLATIONS_MAX);
+    }
+}

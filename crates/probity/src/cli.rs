@@ -1,9 +1,11 @@
 //! The command line. What is given here overrides `probity.toml`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use contract::version::Version;
 
 use crate::selection::Shard;
 
@@ -23,6 +25,8 @@ pub enum Verb {
     Explain(ExplainArgs),
     /// Send cases again, and show request, answer and verdict.
     Replay(Box<ReplayArgs>),
+    /// Answer as the API would, for clients in any language, until Ctrl-C.
+    Serve(Box<ServeArgs>),
 }
 
 #[derive(Args, Debug)]
@@ -65,6 +69,60 @@ pub struct ContractArgs {
     /// The folder of the ledgers; `snapshots` if there is one.
     #[arg(long, value_name = "DIR")]
     pub snapshots: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = serve_help())]
+pub struct ServeArgs {
+    /// A loopback address; port 0 picks a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4010")]
+    pub listen: SocketAddr,
+    /// How much of the contract is enforced.
+    #[arg(long, value_enum, default_value = "all")]
+    pub rules: ServeRules,
+    /// The API version of requests that name none; those that name one are answered by theirs.
+    #[arg(long, value_name = "VERSION", value_parser = api_version)]
+    pub api_version: Option<String>,
+    /// The only key that is accepted; by default any that is well formed.
+    #[arg(long, value_name = "KEY")]
+    pub api_key: Option<String>,
+    /// Wait before the first byte of every answer: `500ms`, `2s`.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub latency: Option<Duration>,
+    /// Other seeds give other ids, texts and choices.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Requests per minute for each class of models, then 429.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub rpm: Option<u64>,
+    /// Input tokens per minute for each class of models, then 429.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub itpm: Option<u64>,
+    /// Write every request to a file, without headers and bodies: `json=FILE`.
+    #[arg(long, value_name = "KIND=FILE", value_parser = report)]
+    pub report: Vec<Report>,
+    /// The OpenAPI document, instead of the built-in one.
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+    /// Overlays for older versions, instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Vec<PathBuf>,
+    /// The models, instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub models: Option<PathBuf>,
+    /// No line per request.
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub color: When,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ServeRules {
+    /// The schema and every settled rule.
+    All,
+    /// The schema alone.
+    Schema,
 }
 
 #[derive(Args, Debug)]
@@ -186,6 +244,23 @@ pub fn report(text: &str) -> Result<Report, String> {
         return Err("the file is missing".to_owned());
     }
     Ok(Report { kind, path: path.into() })
+}
+
+fn serve_help() -> String {
+    format!(
+        "Point a client at it with ANTHROPIC_BASE_URL. Ctrl-C ends it with a summary and exit code 0, whatever was \
+         refused.\n\nA word in the last user text asks for a certain answer: {}.",
+        mock::DIRECTIVES.join(", ")
+    )
+}
+
+/// Reads the date of an API version that is published.
+fn api_version(text: &str) -> Result<String, String> {
+    let known = Version::ALL.map(Version::name);
+    match Version::parse(text) {
+        Some(version) => Ok(version.name().to_owned()),
+        None => Err(format!("there is no such version: expected {}", known.join(" or "))),
+    }
 }
 
 /// Reads `90s`, `2m`, `500ms`, or seconds without a unit.

@@ -5,7 +5,7 @@
 //! | what can be typed, and what stands in `probity.toml`? | [`cli`], [`config`], [`settings`] |
 //! | what does the tool read about the API? | [`specs`] |
 //! | what happens in a run? | [`run`], [`embedded`], [`scripted`], [`smoke`], [`selection`] |
-//! | what do the verbs do? | [`contract`](mod@contract), [`explain`](mod@explain), [`replay`] |
+//! | what do the verbs do? | [`contract`](mod@contract), [`explain`](mod@explain), [`replay`], [`serve`](mod@serve) |
 //! | what is told, and how? | [`report`], [`findings`], [`ledger`], [`mod@curl`], [`console`] |
 //! | how does it end? | [`exit`] |
 
@@ -26,6 +26,7 @@ mod reporter;
 pub mod run;
 pub mod scripted;
 pub mod selection;
+pub mod serve;
 pub mod settings;
 pub mod smoke;
 pub mod specs;

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Verb::Contract(args) => probity::contract::contract(args),
         Verb::Explain(args) => probity::explain::explain(args),
         Verb::Replay(args) => probity::replay::replay(args),
+        Verb::Serve(args) => probity::serve::serve(args),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -133,7 +133,7 @@ fn what_the_user_got_wrong_is_named_with_its_place() {
     for args in [
         &["contract", "--no-such-flag"][..],
         &["contract", "--shard", "3/2"],
-        &["serve"],
+        &["no-such-verb"],
         &["contract", "--max-time", "soon"],
     ] {
         assert_eq!(bench.run(args).code, Some(2), "{args:?}");

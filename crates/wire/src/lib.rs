@@ -8,6 +8,7 @@
 //! | how is a corpus sent? | [`replay`] |
 //! | what is kept of it? | [`journal`] |
 //! | who answers when no server is given? | [`server`] |
+//! | who answers clients in any language? | [`serve`] |
 //! | who answers by the script of a scenario? | [`script`] |
 //! | who carries out faults? | [`proxy`] |
 //! | how is a client put on trial? | [`trial`] |
@@ -20,6 +21,7 @@ pub mod raw;
 pub mod replay;
 pub mod script;
 pub mod send;
+pub mod serve;
 pub mod server;
 pub mod target;
 pub mod trial;
