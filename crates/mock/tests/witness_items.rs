@@ -23,9 +23,9 @@ fn every_witness_holds_in_a_batch() {
                 let body = attempt.body.as_deref().unwrap();
                 let expected = if mended { "succeeded" } else { "errored" };
                 let result = result(&contract, version, body);
-                assert_eq!(result["type"], expected, "{} {version}: {result:#}", witness.rule);
+                assert_eq!(result["type"], expected, "{} {version}: {result:#}", witness.name());
                 if let Some(error_type) = attempt.error_type.as_deref().filter(|_| !mended) {
-                    assert_eq!(result["error"]["error"]["type"], error_type, "{}", witness.rule);
+                    assert_eq!(result["error"]["error"]["type"], error_type, "{}", witness.name());
                 }
                 tried += 1;
             }

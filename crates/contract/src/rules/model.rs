@@ -1,4 +1,4 @@
-//! The model named in the body.
+//! The model that is named, in the body or in the path.
 
 use serde_json::Value;
 
@@ -43,6 +43,23 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Inferred,
         uncertain: None,
     },
+    Rule {
+        id: "model-id-unknown",
+        stage: Stage::Head,
+        versions: &Version::ALL,
+        operations: &[OperationId::ModelsGet],
+        models: None,
+        implies: &[],
+        check: check_id,
+        breaches: break_id,
+        answer: NOT_FOUND,
+        explanation: "The path names a model that is not there, or no longer. An alias is resolved, a name of \
+            another platform is not.",
+        remedy: "Take the name from `GET /v1/models`; retired models are listed with `lifecycle[]=retired`.",
+        source: "models endpoint reference; errors page",
+        confidence: Confidence::Documented,
+        uncertain: None,
+    },
 ];
 
 const NOT_FOUND: Answer =
@@ -78,6 +95,27 @@ fn check_retired(ask: &Ask<'_>, out: &mut Vec<Finding>) {
         out.push(Finding::new("model", name.to_owned()));
     }
 }
+
+fn check_id(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let Some(id) = ask.request.path().strip_prefix(MODELS).filter(|id| !id.contains('/')) else {
+        return;
+    };
+    if ask.models.find(id).is_none_or(|model| is_gone(model, ask.today)) {
+        out.push(Finding::new("model", id.to_owned()));
+    }
+}
+
+fn break_id(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let retired = base.models.retired.first().map(|model| ("path/retired", &*model.id));
+    let names = [("path", "claude-nonesuch-9"), ("path/other-platform", "anthropic.claude-opus-5")];
+    for (at, name) in names.into_iter().chain(retired) {
+        out.push(
+            base.with_request(at, |request| request.target = format!("{MODELS}{name}").into()),
+        );
+    }
+}
+
+const MODELS: &str = "/v1/models/";
 
 /// Dates of the form `YYYY-MM-DD` compare as texts.
 fn is_gone(model: &Model, today: &str) -> bool {

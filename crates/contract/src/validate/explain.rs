@@ -50,6 +50,9 @@ fn target<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
     }
 }
 
+/// The member that tells the branches of nearly all unions apart.
+const KIND: &str = "type";
+
 struct Walk<'a> {
     document: &'a Value,
     validators: &'a Validators,
@@ -94,6 +97,9 @@ impl Walk<'_> {
             return self.finding("Input should be an object");
         };
         let mapping = discriminator.get("mapping").and_then(Value::as_object);
+        if tag != KIND {
+            return self.by_role(tag, mapping, value);
+        }
         let name = match members.get(tag) {
             Some(Value::String(name)) => name.as_str(),
             // The one branch whose tag may be absent takes the untagged value.
@@ -119,6 +125,29 @@ impl Walk<'_> {
                 self.finding(format!(
                     "Input tag '{name}' found using '{tag}' does not match any of the expected tags: {tags}"
                 ))
+            }
+        }
+    }
+
+    /// A union told apart by a member other than `type`: the API sees that as a choice like any other, and its
+    /// paths do not show the branch.
+    fn by_role(
+        &mut self,
+        tag: &str,
+        mapping: Option<&Map<String, Value>>,
+        value: &Value,
+    ) -> Option<Finding> {
+        let names: Vec<_> = mapping.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+        let named = value.get(tag).map(|name| name.as_str().and_then(|name| mapping?.get(name)));
+        match named {
+            None => self.inside(tag, |walk| walk.finding("Field required")),
+            Some(None) => {
+                let choices: Vec<_> = names.into_iter().map(Value::from).collect();
+                let message = format!("Input should be {}", either(&choices));
+                self.inside(tag, |walk| walk.finding(message))
+            }
+            Some(Some(target)) => {
+                self.schema(self::target(self.document, target.as_str()?)?, value)
             }
         }
     }
