@@ -80,12 +80,17 @@ fn pure_crates_cannot_reach_a_socket() {
 fn witnesses_are_named_after_their_rule() {
     let mut wrong = Vec::new();
     for file in folder("specs/witnesses").into_iter().filter(|file| has_extension(file, "toml")) {
-        let line = format!("rule = \"{}\"", stem(&file));
-        if !read(&file).lines().any(|found| found == line) {
-            wrong.push(format!("{} lacks the line `{line}`", file.display()));
+        let text = read(&file);
+        let value = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "));
+            line.map(|value| value.trim_matches('"').to_owned())
+        };
+        let names: Vec<_> = [value("rule"), value("variant")].into_iter().flatten().collect();
+        if stem(&file) != names.join(".") {
+            wrong.push(format!("{} is of {names:?}", file.display()));
         }
     }
-    report(&wrong, "one file per rule, named after it");
+    report(&wrong, "a file is named after its rule: RULE.toml, or RULE.VARIANT.toml");
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub enum Origin {
     /// Typed by hand from a source.
     Witness {
         rule: String,
+        /// Which of the rule's witnesses, where it has several.
+        variant: Option<String>,
         /// Whether this is the mended twin, which must be accepted.
         mended: bool,
         /// The answers the source states.

@@ -96,7 +96,7 @@ pub fn canary(contract: &Contract) -> Case {
     }
 }
 
-/// At most one heavy body for each rule and version, and the heaviest only in a heavy run.
+/// At most one heavy body for each rule (or variant of a witness) and version, and the heaviest only in a heavy run.
 fn spared(case: &Case, plan: Plan, heavy: &mut BTreeSet<(Version, &'static str, String)>) -> bool {
     let bytes = case.request.body.len();
     if bytes < HEAVY_BYTES_MIN {
@@ -109,12 +109,18 @@ fn spared(case: &Case, plan: Plan, heavy: &mut BTreeSet<(Version, &'static str, 
         && heavy.insert((
             case.version,
             case.origin.name(),
-            format!("{}{}", case.origin.rule(), is_mended(case)),
+            format!("{}{}", case.origin.rule(), twin(&case.origin)),
         ))
 }
 
-fn is_mended(case: &Case) -> bool {
-    matches!(case.origin, Origin::Witness { mended: true, .. })
+/// Which of the witnesses of a rule a case is, and which of its two requests; empty for all else.
+fn twin(origin: &Origin) -> String {
+    match origin {
+        Origin::Witness { variant, mended, .. } => {
+            format!("/{}/{mended}", variant.as_deref().unwrap_or_default())
+        }
+        Origin::Valid | Origin::Mutated(_) | Origin::Canary => String::new(),
+    }
 }
 
 /// Valid draws of a usual run: many where there is much to draw.

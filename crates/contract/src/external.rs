@@ -38,10 +38,14 @@ pub enum Dependence {
     Files,
     /// How much is sent at the moment, by this account or by everybody.
     Load,
+    /// Which model is asked, where none that is left answers like this.
+    Model,
     /// Where the request comes from, and over what.
     Network,
     /// What the model wrote.
     Output,
+    /// What becomes of a schema in a compiler that is not public.
+    Schema,
 }
 
 #[derive(Deserialize)]

@@ -240,6 +240,7 @@ fn at(origin: &Origin) -> Cow<'static, str> {
     match origin {
         Origin::Mutated(mutation) => mutation.at.clone(),
         Origin::Witness { rule, mended: true, .. } => rule.clone().into(),
-        Origin::Witness { .. } | Origin::Valid | Origin::Canary => "".into(),
+        Origin::Witness { variant, .. } => variant.clone().unwrap_or_default().into(),
+        Origin::Valid | Origin::Canary => "".into(),
     }
 }

@@ -63,11 +63,7 @@ const SOON_DAYS: i64 = 60;
 pub fn model(models: &Models, name: &str, today: &str) -> Vec<Advice> {
     let Some(model) = models.find(name) else { return Vec::new() };
     let retires_in = model.retires_at.as_deref().map(|retires_at| days_between(today, retires_at));
-    let is_gone = |day: &Option<String>| day.as_deref().is_some_and(|day| day <= today);
-    if model.lifecycle == Lifecycle::Retired
-        || is_gone(&model.retires_at)
-        || is_gone(&model.retired_at)
-    {
+    if model.is_gone(today) {
         return Vec::new();
     }
     let mut advice = Vec::new();

@@ -24,6 +24,8 @@ pub struct Model {
     pub released: String,
     pub context_tokens: u64,
     pub output_tokens_max: u64,
+    /// What the beta for long output lifts that to, in batches only; `None` if it lifts nothing.
+    pub output_tokens_max_batch: Option<u64>,
     /// Forms of `thinking.type` the model accepts.
     pub thinking: Vec<String>,
     /// Forms whose answer is not settled: never drawn as valid, never expected to be refused.
@@ -143,6 +145,27 @@ impl Models {
 }
 
 impl Model {
+    /// What has become of it on that day. Dates of the form `YYYY-MM-DD` compare as texts.
+    pub fn lifecycle_on(&self, today: &str) -> Lifecycle {
+        let dates = [&self.retires_at, &self.retired_at];
+        let is_gone = dates.into_iter().flatten().any(|date| &**date <= today);
+        if is_gone { Lifecycle::Retired } else { self.lifecycle }
+    }
+
+    /// Whether a request that names it is answered as if it had never been.
+    pub fn is_gone(&self, today: &str) -> bool {
+        self.lifecycle_on(today) == Lifecycle::Retired
+    }
+
+    /// Whether it is there for certain: one that is deprecated without a day of announcement may have gone.
+    pub fn is_there(&self, today: &str) -> bool {
+        match self.lifecycle_on(today) {
+            Lifecycle::Active => true,
+            Lifecycle::Deprecated => self.deprecated_at.is_some(),
+            Lifecycle::Retired => false,
+        }
+    }
+
     pub fn thinks(&self, form: &str) -> bool {
         self.thinking.iter().any(|f| f == form)
     }

@@ -16,6 +16,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::errors::Errors;
+use crate::rules::BETAS;
 use crate::spec::Contract;
 
 pub mod exceptions;
@@ -32,6 +33,8 @@ pub struct Ours<'a> {
     pub documents: Vec<&'a Value>,
     /// Every id and alias that a request may name.
     pub models: BTreeSet<String>,
+    /// Values of the header `anthropic-beta`.
+    pub betas: BTreeSet<String>,
     pub error_types: BTreeSet<String>,
     /// Statuses of errors.
     pub statuses: BTreeSet<u16>,
@@ -108,6 +111,7 @@ pub fn compare(ours: &Ours<'_>, types: &Value) -> Result<Comparison, String> {
             .filter_map(text)
             .collect())
     };
+    comparison.lists("betas", Kind::Literal, &ours.betas, &strings("betas")?);
     comparison.lists("error types", Kind::Literal, &ours.error_types, &strings("error_types")?);
     comparison.lists("exports", Kind::Definition, &BTreeSet::new(), &strings("unreached")?);
     error_codes(ours, types, &mut comparison)?;
@@ -138,6 +142,7 @@ impl<'a> Ours<'a> {
         Self {
             documents: contract.editions.iter().map(|edition| &edition.document).collect(),
             models: models.flat_map(|m| m.aliases.iter().chain([&m.id])).cloned().collect(),
+            betas: BETAS.iter().map(|beta| (*beta).to_owned()).collect(),
             error_types: types.iter().map(|kind| kind.id.clone()).collect(),
             statuses: types.iter().flat_map(|kind| &kind.statuses).copied().collect(),
             codes: errors.codes.iter().map(|code| (code.status, code.id.clone())).collect(),
@@ -268,6 +273,7 @@ mod tests {
         Ours {
             documents: vec![document],
             models: ["claude-a".to_owned()].into(),
+            betas: ["long-2026-01-01".to_owned()].into(),
             error_types: ["api_error".to_owned()].into(),
             statuses: [500].into(),
             codes: [(400, "too_old".to_owned())].into(),
@@ -335,6 +341,7 @@ mod tests {
             }},
             "error": {"type": "object"},
             "error_details": {"type": "object"},
+            "betas": ["long-2026-01-01"],
             "error_types": ["api_error"],
             "error_codes": [{"status": 500, "code": null}, {"status": 400, "code": "too_old"}],
             "unreached": [],
@@ -453,6 +460,13 @@ mod tests {
             Some(json!("Helper")),
             &["theirs alone: exports: definition Helper"],
         );
+        check(
+            Side::Theirs,
+            "/betas/-",
+            Some(json!("longer-2026-02-01")),
+            &["theirs alone: betas: literal longer-2026-02-01"],
+        );
+        check(Side::Theirs, "/betas/0", None, &["ours alone: betas: literal long-2026-01-01"]);
         check(
             Side::Theirs,
             "/error_types/-",

@@ -100,7 +100,7 @@ fn check_value(
 
 fn check_error(edition: &Edition, reply: &Reply, findings: &mut Vec<Finding>) {
     match serde_json::from_slice::<Value>(&reply.body) {
-        Ok(value) if edition.validators.error_holds(&value) => {}
+        Ok(value) if edition.validators.error_holds(&value) => check_details(&value, findings),
         Ok(_) => findings.push(Finding::new(
             "error-envelope",
             "",
@@ -109,6 +109,21 @@ fn check_error(edition: &Edition, reply: &Reply, findings: &mut Vec<Finding>) {
         )),
         Err(error) => {
             findings.push(Finding::new("response-not-json", "", Blame::Target, error.to_string()))
+        }
+    }
+}
+
+/// The one code that brings more along: an unknown image cannot be mended. The schema of the envelope cannot say so,
+/// since it knows no condition on a value.
+fn check_details(body: &Value, findings: &mut Vec<Finding>) {
+    let details = &body["error"]["details"];
+    if details["error_code"] != "image_dimensions_too_large" {
+        return;
+    }
+    for name in ["max_side_length_pixels", "paths"] {
+        if details.get(name).is_none() {
+            let trace = format!("`{name}` is missing beside the code");
+            findings.push(Finding::new("error-details", "/error/details", Blame::Target, trace));
         }
     }
 }
@@ -133,4 +148,31 @@ fn check_request_id(reply: &Reply, findings: &mut Vec<Finding>) {
 fn media_type(reply: &Reply) -> &str {
     let value = reply.headers.get("content-type").unwrap_or_default();
     value.split_once(';').map_or(value, |(media, _)| media).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(details: &Value, missing: &[&str]) {
+        let mut findings = Vec::new();
+        check_details(&json!({"error": {"details": details}}), &mut findings);
+        let traces = missing.iter().map(|name| format!("`{name}` is missing beside the code"));
+        assert_eq!(
+            findings.iter().map(|finding| finding.trace.as_ref()).collect::<Vec<_>>(),
+            traces.collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn a_code_that_names_images_names_them() {
+        let code = "image_dimensions_too_large";
+        check(&json!({"error_code": code, "max_side_length_pixels": 8000, "paths": []}), &[]);
+        check(&json!({"error_code": code, "max_side_length_pixels": 8000}), &["paths"]);
+        check(&json!({"error_code": code}), &["max_side_length_pixels", "paths"]);
+        check(&json!({"error_code": "ramp_limit_exceeded"}), &[]);
+        check(&Value::Null, &[]);
+    }
 }

@@ -12,7 +12,7 @@
 use std::borrow::Cow;
 
 use classify::{Class, Request};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::models::{Confidence, Model, Models};
 use crate::version::{OperationId, Version};
@@ -48,6 +48,7 @@ mod tool_choice;
 mod tools;
 mod toolsets;
 
+pub use headers::BETAS;
 pub use syntax::{body_bytes_max, parse_body};
 
 /// All groups in the order in which their checks run; within a stage the first finding is the answer.
@@ -223,11 +224,13 @@ pub struct Finding {
     pub path: String,
     /// The API's wording with the placeholders filled in, without the path.
     pub message: Cow<'static, str>,
+    /// What stands beside the code in `error.details`, where the answer has more to say than its code.
+    pub details: Option<Map<String, Value>>,
 }
 
 impl Finding {
     pub fn new(path: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { path: path.into(), message: message.into() }
+        Self { path: path.into(), message: message.into(), details: None }
     }
 }
 

@@ -33,13 +33,20 @@ pub fn read(thinking: &str, signature: &str) -> Seal {
     let mut buffer = [0; BYTES_MAX];
     let text = |kind| keyed(kind, &[thinking.as_bytes()]);
     match bytes(signature, &mut buffer) {
-        Some([UNBOUND, hash @ ..]) if *hash == text(UNBOUND) => Seal::Unbound,
-        Some([BOUND, hashes @ ..]) => match (text(BOUND), hashes.split_at_checked(HASH_BYTES)) {
-            (text, Some((hash, place))) if hash == text => match place.try_into() {
-                Ok(place) => Seal::Bound(Binding { text, place }),
-                Err(_) => Seal::Forged,
+        Some([UNBOUND, hash @ ..]) if hash.len() == HASH_BYTES => {
+            if *hash == text(UNBOUND) {
+                Seal::Unbound
+            } else {
+                Seal::OfAnother
+            }
+        }
+        Some([BOUND, hashes @ ..]) => match hashes.split_at_checked(HASH_BYTES) {
+            Some((hash, place)) => match (text(BOUND), place.try_into()) {
+                (text, Ok(place)) if hash == text => Seal::Bound(Binding { text, place }),
+                (_, Ok(_)) => Seal::OfAnother,
+                (_, Err(_)) => Seal::Forged,
             },
-            _ => Seal::Forged,
+            None => Seal::Forged,
         },
         _ => Seal::Forged,
     }
@@ -50,8 +57,10 @@ pub fn read(thinking: &str, signature: &str) -> Seal {
 pub enum Seal {
     /// The text is genuine; whether it stands where it was thought is for the binding to say.
     Bound(Binding),
-    /// Not ours, or not of this text.
+    /// Not ours.
     Forged,
+    /// Formed like ours, and not of this text: one of the two was altered. Which one cannot be told.
+    OfAnother,
     /// The text is genuine, wherever it stands.
     Unbound,
 }
@@ -236,8 +245,8 @@ mod tests {
     fn a_changed_text_or_signature_is_noticed() {
         let before = Prefix::of(&json!({"messages": [{"role": "user", "content": "Hi."}]}));
         for signature in [sign("step by step"), bind("step by step", &before)] {
-            assert_ne!(read("step by step", &signature), Seal::Forged);
-            assert_eq!(read("step by step.", &signature), Seal::Forged);
+            assert!(matches!(read("step by step", &signature), Seal::Bound(_) | Seal::Unbound));
+            assert_eq!(read("step by step.", &signature), Seal::OfAnother);
             for altered in [
                 signature.replacen(&signature[..1], "_", 1),
                 signature[4..].to_owned(),

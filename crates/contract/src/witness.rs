@@ -1,4 +1,5 @@
-//! Requests typed out by hand from the sources, one file per rule, with a mended twin that must be accepted.
+//! Requests typed out by hand from the sources, with a mended twin that must be accepted: one file per rule, or one
+//! per variant where a rule can be broken in ways that one request cannot show.
 //!
 //! They are the evidence that generator, rules and mock do not merely agree with each other, so nothing here is
 //! drawn, mutated or ever written back.
@@ -21,6 +22,8 @@ use crate::version::{OperationId, Version};
 #[serde(deny_unknown_fields)]
 pub struct Witness {
     pub rule: String,
+    /// Which of the rule's witnesses, where it has several.
+    pub variant: Option<String>,
     pub source: String,
     pub confidence: Confidence,
     pub versions: Vec<String>,
@@ -67,6 +70,9 @@ impl Witness {
     pub fn parse(file: &Text) -> Result<Self, SpecError> {
         let wrong = |message: String| SpecError::new(&file.name, message);
         let witness: Self = toml::from_str(&file.text).map_err(|error| wrong(error.to_string()))?;
+        if !witness.variant.as_deref().is_none_or(is_name) {
+            return Err(wrong("a variant is of lower-case letters, digits and hyphens".to_owned()));
+        }
         if OperationId::parse(&witness.operation).is_none() {
             return Err(wrong(format!("operation `{}` is not one of the ten", witness.operation)));
         }
@@ -85,6 +91,14 @@ impl Witness {
             }
         }
         Ok(witness)
+    }
+
+    /// `RULE`, or `RULE/VARIANT`: no two witnesses share it.
+    pub fn name(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{}/{variant}", self.rule),
+            None => self.rule.clone(),
+        }
     }
 
     /// The violation and its twin, for each version the witness holds for.
@@ -106,10 +120,15 @@ impl Witness {
             error_code: attempt.code.clone(),
         });
         Case {
-            id: CaseId(format!("{version}/{operation}/witness/{}/{twin}", self.rule)),
+            id: CaseId(format!("{version}/{operation}/witness/{}/{twin}", self.name())),
             version,
             operation,
-            origin: Origin::Witness { rule: self.rule.clone(), mended, answers: answers.collect() },
+            origin: Origin::Witness {
+                rule: self.rule.clone(),
+                variant: self.variant.clone(),
+                mended,
+                answers: answers.collect(),
+            },
             traits: Traits {
                 mock_only: Some("typed for our mock's ids and signatures"),
                 ..Traits::default()
@@ -117,6 +136,12 @@ impl Witness {
             request: attempt.request(contract, version, operation),
         }
     }
+}
+
+/// A segment of a case id.
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(is_plain)
 }
 
 impl Attempt {
@@ -156,5 +181,32 @@ impl Attempt {
             count: repeat.count,
             suffix: repeat.suffix.clone().into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(head: &str) -> Result<Witness, SpecError> {
+        let text = format!(
+            "rule = \"rule\"\n{head}\nsource = \"\"\nconfidence = \"documented\"\nversions = []\n\
+             operation = \"messages.create\"\n[violation]\nstatus = 400\n[mended]\nstatus = 200\n"
+        );
+        Witness::parse(&Text { name: "rule.toml".to_owned(), text })
+    }
+
+    #[test]
+    fn a_variant_is_part_of_the_name() {
+        assert_eq!(parse("").unwrap().name(), "rule");
+        assert_eq!(parse("variant = \"b-2\"").unwrap().name(), "rule/b-2");
+    }
+
+    #[test]
+    fn a_variant_is_a_segment_of_an_id() {
+        for odd in ["", "A", "a/b", "a b"] {
+            let error = parse(&format!("variant = \"{odd}\"")).unwrap_err();
+            assert!(error.to_string().contains("a variant is of lower-case letters"), "{error}");
+        }
     }
 }

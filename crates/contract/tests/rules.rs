@@ -249,6 +249,7 @@ fn params(version: Version) -> Vec<Value> {
     let browser = json!({"type": "browser_toolset_20260801", "configs": {
         "file_upload": {"defer_loading": true}, "zoom": {"enabled": false, "defer_loading": true},
     }});
+    let marked = |ttl: &str| json!({"type": "text", "text": "Hello.", "cache_control": {"type": "ephemeral", "ttl": ttl}});
     let screen = json!({
         "type": "computer_20251124", "name": "computer", "display_width_px": 1280, "display_height_px": 720,
     });
@@ -274,6 +275,26 @@ fn params(version: Version) -> Vec<Value> {
             // The loop goes on: only its first message starts with thinking.
             {"role": "assistant", "content": [call("toolu_02")]},
             {"role": "user", "content": [result("toolu_02")]},
+        ]}),
+        // The loop starts behind the question, and its thinking and its call are two messages and one turn.
+        json!({"model": "claude-haiku-4-5", "max_tokens": 4096, "tools": [tool],
+        "thinking": {"type": "enabled", "budget_tokens": 1024}, "messages": [
+            {"role": "user", "content": "What is the weather like?"},
+            {"role": "assistant", "content": "One moment."},
+            {"role": "user", "content": "Well?"},
+            {"role": "assistant", "content": [thought]},
+            {"role": "assistant", "content": [call("toolu_01")]},
+            {"role": "user", "content": [result("toolu_01")]},
+            {"role": "user", "content": "Well?"},
+        ]}),
+        // Three marks and the automatic one; a mark that stands for both; a toolset of which some is in sight.
+        json!({"model": "claude-opus-5", "max_tokens": 64, "cache_control": {"type": "ephemeral", "ttl": "1h"},
+        "tools": [{"type": "computer_toolset_20260801", "cache_control": {"type": "ephemeral", "ttl": "1h"}}, deferred],
+        "messages": [
+            {"role": "user", "content": [marked("1h"), marked("1h"), {"type": "text", "text": "Hello."}]},
+        ]}),
+        json!({"model": "claude-opus-5", "max_tokens": 64, "cache_control": {"type": "ephemeral"}, "messages": [
+            {"role": "user", "content": [marked("1h"), marked("5m"), marked("5m")]},
         ]}),
         json!({"model": "claude-opus-5-5", "max_tokens": 64, "output_config": {"effort": "low"}, "messages": [
             {"role": "user", "content": [image, document, document, {"type": "text", "text": "Sum it up."}]},
@@ -553,6 +574,94 @@ fn findings_name_the_place_and_fill_the_wording() {
         "first-message-not-user",
         &json!({"messages": [{"role": "assistant", "content": "Hi."}, user(json!("Hi."))]}),
         &[("messages", "first message must use the \"user\" role")],
+    );
+}
+
+#[test]
+fn a_string_is_a_block_and_turns_of_one_role_are_one() {
+    let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "look", "input": {}});
+    let result = json!({"type": "tool_result", "tool_use_id": "a"});
+    let said = |role: &str, content: Value| json!({"role": role, "content": content});
+    let talk = |turn: &[Value]| json!([&[said("user", json!("Hi."))], turn].concat());
+    let calls = said("assistant", json!([call("a")]));
+    finds(
+        "tool-result-not-first",
+        &json!({"messages": talk(&[
+            calls.clone(), said("user", json!("Wait.")), said("user", json!([result])),
+        ])}),
+        &[(
+            "messages.1",
+            "`tool_use` ids were found without `tool_result` blocks immediately after: a. Each `tool_use` block must \
+             have a corresponding `tool_result` block in the next message.",
+        )],
+    );
+    let empty = [calls.clone(), said("user", json!("")), said("user", json!([result]))];
+    finds("tool-result-not-first", &json!({"messages": talk(&empty)}), &[]);
+    let twice = [calls.clone(), said("assistant", json!([call("b"), call("a")]))];
+    let not_unique = "`tool_use` ids must be unique";
+    finds(
+        "tool-use-id-repeated",
+        &json!({"messages": talk(&twice)}),
+        &[("messages.2.content.1", not_unique)],
+    );
+    finds("tool-use-id-duplicate", &json!({"messages": talk(&twice)}), &[]);
+    finds(
+        "thinking-block-not-first",
+        &json!({
+            "model": "claude-haiku-4-5", "thinking": {"type": "enabled", "budget_tokens": 1024},
+            "messages": talk(&[said("assistant", json!("Hm.")), calls]),
+        }),
+        &[(
+            "messages.1.content.0.type",
+            "Expected `thinking` or `redacted_thinking`, but found `text`. When `thinking` is enabled, a final \
+             `assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and \
+             `tool_result` blocks).",
+        )],
+    );
+}
+
+#[test]
+fn breakpoints_count_wherever_they_are_set() {
+    const ORDER: &str = "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. Note that \
+        blocks are processed in the following order: `tools`, `system`, `messages`.";
+    let (short, long) = (json!({"type": "ephemeral"}), json!({"type": "ephemeral", "ttl": "1h"}));
+    let system = json!([{"type": "text", "text": "Be brief.", "cache_control": short}]);
+    finds(
+        "cache-ttl-order",
+        &json!({"system": system, "cache_control": long}),
+        &[("cache_control.ttl", ORDER)],
+    );
+    let page = json!({"type": "document", "cache_control": long, "source": {
+        "type": "text", "media_type": "text/plain", "data": "Water is wet.",
+    }});
+    let fetched = json!({"type": "web_fetch_tool_result", "tool_use_id": "srvtoolu_a", "content": {
+        "type": "web_fetch_result", "url": "https://example.com/", "content": page,
+    }});
+    let found = json!({"type": "tool_search_tool_result", "tool_use_id": "srvtoolu_b", "content": {
+        "type": "tool_search_tool_search_result",
+        "tool_references": [{"type": "tool_reference", "tool_name": "look", "cache_control": long}],
+    }});
+    finds(
+        "cache-ttl-order",
+        &json!({"system": system, "messages": [{"role": "assistant", "content": [fetched, found]}]}),
+        &[
+            ("messages.0.content.0.content.content.cache_control.ttl", ORDER),
+            ("messages.0.content.1.content.tool_references.0.cache_control.ttl", ORDER),
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_place_is_wrong_also_where_it_is_open_whether_the_role_is_read() {
+    let model = &CONTRACT.models.current.iter().find(|model| model.system_messages_uncertain);
+    let model = &model.expect("one model is open").id;
+    let message =
+        "the first message cannot have the role system; use the top-level `system` parameter";
+    let messages = json!([{"role": "system", "content": "Be brief."}]);
+    finds(
+        "system-message-first",
+        &json!({"model": model, "messages": messages}),
+        &[("messages.0", message)],
     );
 }
 

@@ -11,6 +11,7 @@
 //! before. That results which are [gone](RESULTS_HOURS) are a 404 is concluded, not seen.
 
 use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
 use classify::Request;
@@ -23,7 +24,7 @@ use crate::dice::Dice;
 use crate::error::{Envelope, Refusal};
 use crate::judge::{self, Bench, Judged};
 use crate::message::Message;
-use crate::query::{Page, Paging};
+use crate::query::{self, Page};
 use crate::seeded;
 use crate::state::{Batches, Created, Phase};
 
@@ -72,39 +73,52 @@ pub(crate) fn create(
         bytes: request.body.len(),
         phase: Phase::Open { items, done: 0, looks: 0 },
     };
-    batches.add(created).show(bench.now)
+    batches.add(created).show(bench.now, &origin(request))
 }
 
-pub(crate) fn get(batches: &mut Batches, bench: &Bench<'_>, id: &str) -> Result<Batch, Refusal> {
+pub(crate) fn get(
+    batches: &mut Batches,
+    bench: &Bench<'_>,
+    request: &Request,
+    id: &str,
+) -> Result<Batch, Refusal> {
+    let origin = origin(request);
     if let Some(seeded) = seeded::find(id) {
-        return Ok(seeded.show(bench.contract));
+        return Ok(seeded.show(bench.contract, &origin));
     }
     let batch = find(batches, id)?;
     batch.look(bench);
-    Ok(batch.show(bench.now))
+    Ok(batch.show(bench.now, &origin))
 }
 
-pub(crate) fn list(batches: &Batches, bench: &Bench<'_>, paging: &Paging) -> Page<Batch> {
+pub(crate) fn list(batches: &Batches, bench: &Bench<'_>, request: &Request) -> Page<Batch> {
+    let origin = origin(request);
     let created = batches.newest_first().map(Row::Created);
     let rows: Vec<Row<'_>> = created.chain(seeded::ALL.iter().map(Row::Seeded)).collect();
     let show = |row: &Row<'_>| match row {
-        Row::Created(batch) => batch.show(bench.now),
-        Row::Seeded(seeded) => seeded.show(bench.contract),
+        Row::Created(batch) => batch.show(bench.now, &origin),
+        Row::Seeded(seeded) => seeded.show(bench.contract, &origin),
     };
-    paging.cut(&rows, Row::id, show)
+    query::paging(request).cut(&rows, Row::id, show)
 }
 
 /// What is cancelled ends with the next look, without another item done; what has ended stays as it is.
-pub(crate) fn cancel(batches: &mut Batches, bench: &Bench<'_>, id: &str) -> Result<Batch, Refusal> {
+pub(crate) fn cancel(
+    batches: &mut Batches,
+    bench: &Bench<'_>,
+    request: &Request,
+    id: &str,
+) -> Result<Batch, Refusal> {
+    let origin = origin(request);
     if let Some(seeded) = seeded::find(id) {
-        return Ok(seeded.cancelled(bench.contract));
+        return Ok(seeded.cancelled(bench.contract, &origin));
     }
     let batch = find(batches, id)?;
     if let Phase::Open { looks, .. } = &mut batch.phase {
         *looks = LOOKS_TO_END - 1;
         batch.cancel_initiated_at.get_or_insert(bench.now);
     }
-    Ok(batch.show(bench.now))
+    Ok(batch.show(bench.now, &origin))
 }
 
 pub(crate) fn delete(batches: &mut Batches, id: &str) -> Deleted {
@@ -128,6 +142,29 @@ pub(crate) fn results(
             Err(Refusal::not_found(format!("The results of message batch {id} are not available.")))
         }
     }
+}
+
+/// What stands before the path in the URL of results: `http://` and the host that the client asked for, as in the
+/// API's own answers, so that a client which follows the URL as it is finds its way.
+///
+/// Only if the host is this machine: a client that is led here under another name would be sent there with its
+/// credential. It gets the path alone, which SDKs join to their base URL.
+fn origin(request: &Request) -> String {
+    let host = request.headers.get("host").filter(|host| is_loopback(host));
+    host.map(|host| format!("http://{host}")).unwrap_or_default()
+}
+
+/// Whether this is `localhost` or a loopback address, with a port or without.
+fn is_loopback(host: &str) -> bool {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        _ => host,
+    };
+    let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()))
 }
 
 enum Row<'a> {
@@ -194,13 +231,13 @@ impl Created {
         }
     }
 
-    fn show(&self, now: Now) -> Batch {
+    fn show(&self, now: Now, origin: &str) -> Batch {
         let status = match (&self.phase, self.cancel_initiated_at) {
             (Phase::Ended { .. }, _) => Status::Ended,
             (Phase::Open { .. }, Some(_)) => Status::Canceling,
             (Phase::Open { .. }, None) => Status::InProgress,
         };
-        let mut batch = Batch::new(self.id.clone(), self.created_at, status);
+        let mut batch = Batch::new(self.id.clone(), self.created_at, status, origin);
         match &self.phase {
             Phase::Open { items, .. } => batch.request_counts.processing = items.len(),
             Phase::Ended { at, counts, .. } => {
@@ -242,8 +279,7 @@ pub(crate) struct Batch {
     pub(crate) ended_at: Option<String>,
     pub(crate) cancel_initiated_at: Option<String>,
     archived_at: Option<String>,
-    /// Without a host, because the mock does not know its own: SDKs join it to their base URL, and a client that
-    /// took a real host from here would leave the loopback.
+    /// See [`origin`].
     results_url: Option<String>,
 }
 
@@ -276,8 +312,13 @@ impl Counts {
 }
 
 impl Batch {
-    pub(crate) fn new(id: String, created_at: Now, processing_status: Status) -> Self {
-        let results_url = format!("/v1/messages/batches/{id}/results");
+    pub(crate) fn new(
+        id: String,
+        created_at: Now,
+        processing_status: Status,
+        origin: &str,
+    ) -> Self {
+        let results_url = format!("{origin}/v1/messages/batches/{id}/results");
         Self {
             id,
             processing_status,
@@ -541,6 +582,41 @@ mod tests {
         assert_eq!(ids, [&[&*id], &SEEDED_BATCHES[..]].concat());
         assert_eq!(check(state, OperationId::BatchesList, &rest, 200), before);
         check(state, OperationId::BatchesGet, &get(&at("msgbatch_01nobody")), 404);
+    }
+
+    /// Asks a batch that has ended under that name of the host.
+    fn check_results_url(host: Option<&'static str>, expected: &str) {
+        let mut request = get(&at(SEEDED_BATCH_ENDED));
+        request.headers.remove("host");
+        if let Some(host) = host {
+            request.headers.push("host", host);
+        }
+        let batch = check(&mut State::new(), OperationId::BatchesGet, &request, 200);
+        let path = format!("{}/results", at(SEEDED_BATCH_ENDED));
+        assert_eq!(batch["results_url"], json!(format!("{expected}{path}")));
+    }
+
+    #[test]
+    fn results_are_where_the_client_asked() {
+        check_results_url(Some("127.0.0.1:8080"), "http://127.0.0.1:8080");
+        check_results_url(Some("[::1]:8080"), "http://[::1]:8080");
+        check_results_url(Some("[::1]"), "http://[::1]");
+        check_results_url(Some("localhost"), "http://localhost");
+        check_results_url(Some("LocalHost:8080"), "http://LocalHost:8080");
+        for other in [
+            "api.anthropic.com",
+            "example.invalid:8080",
+            "10.0.0.1:8080",
+            "[2001:db8::1]:8080",
+            "127.0.0.1.example.invalid",
+            "user@127.0.0.1:8080",
+            "localhost:+80",
+            "localhost:80/path",
+            "",
+        ] {
+            check_results_url(Some(other), "");
+        }
+        check_results_url(None, "");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use contract::rules::{Finding, Implied, Rule};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::Trouble;
 
@@ -20,18 +21,21 @@ pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) error_type: &'static str,
     pub(crate) error_code: Option<&'static str>,
+    /// What stands beside the code.
+    pub(crate) details: Option<Map<String, Value>>,
     pub(crate) message: Cow<'static, str>,
 }
 
 impl Refusal {
     /// The answer that the rule demands, worded by the finding.
-    pub(crate) fn of_rule(rule: &'static Rule, finding: Finding) -> Self {
+    pub(crate) fn of_rule(rule: &'static Rule, mut finding: Finding) -> Self {
         let answer = &rule.answer;
         Self {
             rule: Some(rule.id),
             status: answer.status,
             error_type: answer.error_type,
             error_code: answer.error_code,
+            details: finding.details.take(),
             message: worded(finding),
         }
     }
@@ -43,6 +47,7 @@ impl Refusal {
             status: 400,
             error_type: "invalid_request_error",
             error_code: None,
+            details: None,
             message: worded(finding),
         }
     }
@@ -58,6 +63,7 @@ impl Refusal {
             status: 404,
             error_type: "not_found_error",
             error_code: None,
+            details: None,
             message: message.into(),
         }
     }
@@ -68,6 +74,7 @@ impl Refusal {
             status: 429,
             error_type: "rate_limit_error",
             error_code: None,
+            details: None,
             message: message.into(),
         }
     }
@@ -78,6 +85,7 @@ impl Refusal {
             status: 405,
             error_type: "invalid_request_error",
             error_code: None,
+            details: None,
             message: "Method Not Allowed".into(),
         }
     }
@@ -109,7 +117,7 @@ impl Refusal {
                 (414, "invalid_request_error", None, "The request URI is too long")
             }
         };
-        Self { rule: None, status, error_type, error_code, message: message.into() }
+        Self { rule: None, status, error_type, error_code, details: None, message: message.into() }
     }
 
     /// The body, in the manner of its author.
@@ -129,7 +137,8 @@ impl Refusal {
     }
 
     fn error(&self) -> Error {
-        let details = self.error_code.map(|error_code| Details { error_code });
+        let others = || self.details.clone().unwrap_or_default();
+        let details = self.error_code.map(|error_code| Details { error_code, others: others() });
         Error { kind: self.error_type, message: self.message.clone(), details }
     }
 }
@@ -155,6 +164,8 @@ struct Error {
 #[derive(Serialize)]
 struct Details {
     error_code: &'static str,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 fn worded(finding: Finding) -> Cow<'static, str> {
@@ -167,7 +178,11 @@ fn worded(finding: Finding) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::State;
+    use crate::fixture::{ask, body, hello, post, weather_tool};
 
     fn check(refusal: &Refusal, expected: &str) {
         assert_eq!(refusal.body("req_01"), expected);
@@ -188,6 +203,7 @@ mod tests {
             status: 413,
             error_type: "request_too_large",
             error_code: None,
+            details: None,
             message: "Request exceeds the maximum size".into(),
         };
         check(
@@ -195,8 +211,51 @@ mod tests {
             r#"{"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
         );
         check(
-            &Refusal { error_code: Some("c"), message: "m".into(), ..too_large },
+            &Refusal { error_code: Some("c"), message: "m".into(), ..too_large.clone() },
             r#"{"type":"error","error":{"type":"request_too_large","message":"m","details":{"error_code":"c"}},"request_id":"req_01"}"#,
         );
+        let details = Some(Map::from_iter([("paths".to_owned(), Value::from(vec!["a.0"]))]));
+        check(
+            &Refusal { error_code: Some("c"), message: "m".into(), details, ..too_large },
+            r#"{"type":"error","error":{"type":"request_too_large","message":"m","details":{"error_code":"c","paths":["a.0"]}},"request_id":"req_01"}"#,
+        );
     }
+
+    /// White rows of 8000 and 8001 pixels.
+    const ROW_8000: &str = "iVBORw0KGgoAAAANSUhEUgAAH0AAAAAKAQAAAAAR31V0AAAAMElEQVR42u3TAQ0AAAzCMPxLQSU+/lbCkqXAeZEAjA4YHTA6YHTA6IDRAaMDRodPBkgn8hjjdEYfAAAAAElFTkSuQmCC";
+    const ROW_8001: &str = "iVBORw0KGgoAAAANSUhEUgAAH0EAAAABAQAAAACU2s6JAAAAEUlEQVR42mNgGAWjYBQMfwAAA+oAAf4i1lEAAAAASUVORK5CYII=";
+
+    /// Sends the result of a call and these blocks behind it; the details of the answer.
+    fn details(result: &Value, others: &[Value]) -> Value {
+        let mut content =
+            vec![json!({"type": "tool_result", "tool_use_id": "toolu_1", "content": [result]})];
+        content.extend(others.iter().cloned());
+        let mut params = hello();
+        params["tools"] = json!([weather_tool()]);
+        params["messages"] = json!([
+            {"role": "user", "content": "Hi."},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}]},
+            {"role": "user", "content": content},
+        ]);
+        let reply = ask(&mut State::new(), &post("/v1/messages", &params));
+        body(&reply)["error"]["details"].clone()
+    }
+
+    #[test]
+    fn every_image_that_is_too_large_is_named() {
+        let image = |data: &str| json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}});
+        let (fits, large) = (image(ROW_8000), image(ROW_8001));
+        let named = |max: u64, paths: &[&str]| json!({"error_code": "image_dimensions_too_large", "max_side_length_pixels": max, "paths": paths});
+        assert_eq!(details(&fits, std::slice::from_ref(&fits)), Value::Null);
+        assert_eq!(
+            details(&large, &[fits.clone(), large.clone()]),
+            named(8000, &["messages.2.content.0.content.0", "messages.2.content.2"])
+        );
+        let mut many = vec![image(SMALL); 20];
+        many.push(fits);
+        assert_eq!(details(&image(SMALL), &many), named(2000, &["messages.2.content.21"]));
+    }
+
+    /// One pixel.
+    const SMALL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQAAAAA3bvkkAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg==";
 }

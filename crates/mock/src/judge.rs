@@ -12,8 +12,6 @@
 //! a batch is judged when its batch ends: a bad one becomes an errored result and does not stop the others, so
 //! the schema of a batch is applied without the items' parameters.
 
-use std::borrow::Cow;
-
 use classify::{Body, Request};
 use contract::models::Model;
 use contract::rules::{self, Ask, BatchPhase, Finding, Implied, Rule, Stage};
@@ -150,7 +148,8 @@ fn phase(batches: &Batches, id: &str) -> Option<BatchPhase> {
     phase.or_else(|| seeds::batch(id))
 }
 
-/// The parameters of one item of a batch, judged as those of a message.
+/// The parameters of one item of a batch, judged as those of a message. The request is that of the batch, from whose
+/// path a rule can tell the two.
 pub(crate) fn judge_item<'a>(
     bench: &Bench<'a>,
     version: Version,
@@ -181,7 +180,6 @@ pub(crate) fn judge_item<'a>(
 /// What is kept of a request for the judgement of its items: never a credential, never the body.
 pub(crate) fn head_of(request: &Request) -> Request {
     let mut head = Request { body: Body::Empty, ..request.clone() };
-    head.target = Cow::Borrowed("/v1/messages");
     head.headers.0.retain(|(name, _)| name.to_ascii_lowercase().starts_with("anthropic-"));
     head
 }

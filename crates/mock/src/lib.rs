@@ -262,16 +262,14 @@ fn serve(
         OperationId::BatchesCreate => {
             Served::json(&batches::create(batches, bench, request, judged, dice))
         }
-        OperationId::BatchesList => {
-            Served::json(&batches::list(batches, bench, &query::paging(request)))
-        }
-        OperationId::BatchesGet => Served::json(&batches::get(batches, bench, id)?),
-        OperationId::BatchesCancel => Served::json(&batches::cancel(batches, bench, id)?),
+        OperationId::BatchesList => Served::json(&batches::list(batches, bench, request)),
+        OperationId::BatchesGet => Served::json(&batches::get(batches, bench, request, id)?),
+        OperationId::BatchesCancel => Served::json(&batches::cancel(batches, bench, request, id)?),
         OperationId::BatchesDelete => Served::json(&batches::delete(batches, id)),
         OperationId::BatchesResults => {
             Served::whole("application/x-jsonl", batches::results(batches, bench, id)?)
         }
-        OperationId::ModelsList => Served::json(&models::list(bench.contract, request)),
+        OperationId::ModelsList => Served::json(&models::list(bench.contract, request, bench.now)),
         OperationId::ModelsGet => Served::json(&models::get(bench.contract, id, bench.now)?),
     })
 }

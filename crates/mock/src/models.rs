@@ -11,10 +11,11 @@ use crate::error::Refusal;
 use crate::query::{self, Page};
 
 /// A page of models, newest first, retired ones only when asked for.
-pub(crate) fn list(contract: &Contract, request: &Request) -> Page<ModelInfo> {
+pub(crate) fn list(contract: &Contract, request: &Request, now: Now) -> Page<ModelInfo> {
     let wanted = lifecycles(request);
     let models = &contract.models;
-    let current = models.current.iter().map(Row::Current);
+    let today = now.date();
+    let current = models.current.iter().map(|model| Row::current(model, &today));
     let mut rows: Vec<Row<'_>> = current.chain(models.retired.iter().map(Row::Retired)).collect();
     rows.retain(|row| wanted.contains(&row.lifecycle()));
     query::paging(request).cut(&rows, Row::id, Row::info)
@@ -22,15 +23,11 @@ pub(crate) fn list(contract: &Contract, request: &Request) -> Page<ModelInfo> {
 
 /// The model of that id or alias. A retired one is answered as if it had never been, as everywhere.
 pub(crate) fn get(contract: &Contract, name: &str, now: Now) -> Result<ModelInfo, Refusal> {
-    let model = contract.models.find(name).filter(|model| !is_gone(model, now));
+    let today = now.date();
+    let model = contract.models.find(name).filter(|model| !model.is_gone(&today));
     model
-        .map(|model| Row::Current(model).info())
+        .map(|model| Row::current(model, &today).info())
         .ok_or_else(|| Refusal::not_found(format!("model: {name}")))
-}
-
-fn is_gone(model: &Model, now: Now) -> bool {
-    model.lifecycle == Lifecycle::Retired
-        || model.retired_at.as_ref().is_some_and(|day| *day <= now.date())
 }
 
 /// What stands there is right, because the rules were asked before.
@@ -48,28 +45,33 @@ fn lifecycles(request: &Request) -> Vec<Lifecycle> {
 }
 
 enum Row<'a> {
-    Current(&'a Model),
+    /// With what has become of it today.
+    Current(&'a Model, Lifecycle),
     Retired(&'a Retired),
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    fn current(model: &'a Model, today: &str) -> Self {
+        Self::Current(model, model.lifecycle_on(today))
+    }
+
     fn id(&self) -> &str {
         match self {
-            Self::Current(model) => &model.id,
+            Self::Current(model, _) => &model.id,
             Self::Retired(model) => &model.id,
         }
     }
 
     fn lifecycle(&self) -> Lifecycle {
         match self {
-            Self::Current(model) => model.lifecycle,
+            Self::Current(_, lifecycle) => *lifecycle,
             Self::Retired(_) => Lifecycle::Retired,
         }
     }
 
     fn info(&self) -> ModelInfo {
         match self {
-            Self::Current(model) => current(model),
+            Self::Current(model, lifecycle) => current(model, *lifecycle),
             Self::Retired(model) => retired(model),
         }
     }
@@ -90,13 +92,13 @@ pub(crate) struct ModelInfo {
     capabilities: Option<Capabilities>,
 }
 
-fn current(model: &Model) -> ModelInfo {
+fn current(model: &Model, today: Lifecycle) -> ModelInfo {
     ModelInfo {
         id: model.id.clone(),
         display_name: model.display_name.clone(),
         created_at: midnight(&model.released),
         line: Some(model.line.clone()),
-        lifecycle: lifecycle(model.lifecycle),
+        lifecycle: lifecycle(today),
         deprecated_at: model.deprecated_at.as_deref().map(midnight),
         retires_at: model.retired_at.as_deref().or(model.retires_at.as_deref()).map(midnight),
         max_input_tokens: Some(model.context_tokens),
@@ -247,8 +249,8 @@ mod tests {
     use contract::version::OperationId;
     use serde_json::Value;
 
-    use crate::State;
-    use crate::fixture::{ask, body, contract, get};
+    use crate::fixture::{ask, body, config, contract, get, now};
+    use crate::{Now, State};
 
     /// The answer is a success that keeps its schema, and this holds for it.
     fn check(target: &str, holds: impl Fn(&Value) -> bool) {
@@ -316,5 +318,32 @@ mod tests {
         check("/v1/models/claude-haiku-4-5", |model| model["id"] == "claude-haiku-4-5-20251001");
         check_refused("/v1/models/claude-nonesuch-9", 404, "model: claude-nonesuch-9");
         check_refused("/v1/models/claude-3-opus-20240229", 404, "model: claude-3-opus-20240229");
+    }
+
+    /// How the list calls a model that retires on 2026-11-30, and the status that its name is answered with.
+    #[track_caller]
+    fn check_on(now: Now, lifecycle: &str, status: u16) {
+        const ID: &str = "claude-sonnet-4-5-20250929";
+        let mut state = State::new();
+        let mut ask = |target: &str| {
+            crate::answer(&mut state, contract(), &config(), &get(target), now).into_reply()
+        };
+        for wanted in ["active", "deprecated", "retired"] {
+            let page = body(&ask(&format!("/v1/models?limit=100&lifecycle[]={wanted}")));
+            let found = page["data"].as_array().unwrap().iter().find(|model| model["id"] == ID);
+            let told = found.map(|model| model["lifecycle"].as_str().unwrap());
+            assert_eq!(told, (wanted == lifecycle).then_some(lifecycle), "{wanted}");
+        }
+        for name in [ID, "claude-sonnet-4-5"] {
+            assert_eq!(ask(&format!("/v1/models/{name}")).status, status, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_model_goes_on_its_day() {
+        check_on(now(), "deprecated", 200);
+        check_on(Now::at_date("2026-11-29").unwrap().plus_hours(23), "deprecated", 200);
+        check_on(Now::at_date("2026-11-30").unwrap(), "retired", 404);
+        check_on(Now::at_date("2027-05-01").unwrap(), "retired", 404);
     }
 }

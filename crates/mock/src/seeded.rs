@@ -75,7 +75,7 @@ pub(crate) fn find(id: &str) -> Option<&'static Seeded> {
 }
 
 impl Seeded {
-    pub(crate) fn show(&self, contract: &Contract) -> Batch {
+    pub(crate) fn show(&self, contract: &Contract, origin: &str) -> Batch {
         let created_at = self.created_at(contract);
         let count = |fate: Fate| self.outcomes.iter().filter(|outcome| **outcome == fate).count();
         let status = match (self.ended_after_hours, self.cancelled_after_hours) {
@@ -83,7 +83,7 @@ impl Seeded {
             (None, Some(_)) => Status::Canceling,
             (None, None) => Status::InProgress,
         };
-        let mut batch = Batch::new(self.id.to_owned(), created_at, status);
+        let mut batch = Batch::new(self.id.to_owned(), created_at, status, origin);
         batch.request_counts = Counts {
             processing: count(Processing),
             succeeded: count(Succeeded),
@@ -98,8 +98,8 @@ impl Seeded {
     }
 
     /// The batch as it would be after a cancel: at once, on the contract's day.
-    pub(crate) fn cancelled(&self, contract: &Contract) -> Batch {
-        let mut batch = self.show(contract);
+    pub(crate) fn cancelled(&self, contract: &Contract, origin: &str) -> Batch {
+        let mut batch = self.show(contract, origin);
         if batch.processing_status == Status::InProgress {
             batch.processing_status = Status::Canceling;
             batch.cancel_initiated_at = Some(today(contract).rfc3339());

@@ -145,7 +145,7 @@ fn members() {
 fn messages() {
     check_body(
         json!({"messages": [{"role": "robot", "content": "Hello."}]}),
-        refused("messages.0.role: Input should be 'assistant', 'system' or 'user'"),
+        refused("messages.0.role: Input should be 'user', 'assistant' or 'system'"),
     );
     check_body(
         json!({"messages": [{"role": "user", "content": [{"type": "hologram", "text": "Hello."}]}]}),

@@ -22,7 +22,7 @@ fn every_witness_holds_in_a_batch() {
             for (attempt, mended) in [(&witness.violation, false), (&witness.mended, true)] {
                 let body = attempt.body.as_deref().unwrap();
                 let expected = if mended { "succeeded" } else { "errored" };
-                let result = result(&contract, version, body);
+                let result = result(&contract, version, "", body);
                 assert_eq!(result["type"], expected, "{} {version}: {result:#}", witness.name());
                 if let Some(error_type) = attempt.error_type.as_deref().filter(|_| !mended) {
                     assert_eq!(result["error"]["error"]["type"], error_type, "{}", witness.name());
@@ -32,6 +32,21 @@ fn every_witness_holds_in_a_batch() {
         }
     }
     assert!(tried > 100, "{tried}");
+}
+
+#[test]
+fn a_beta_lifts_the_longest_answer_in_batches() {
+    let contract = contract();
+    let check = |beta: &str, model: &str, max_tokens: u64, expected: &str| {
+        let params = json!({"model": model, "max_tokens": max_tokens, "messages": [{"role": "user", "content": "Hi."}]});
+        let result = result(&contract, Version::V2026_10_21, beta, &params.to_string());
+        assert_eq!(result["type"], expected, "{beta} {model} {max_tokens}: {result:#}");
+    };
+    const BETA: &str = "output-300k-2026-03-24";
+    check(BETA, "claude-opus-4-8", 300_000, "succeeded");
+    check(BETA, "claude-opus-4-8", 300_001, "errored");
+    check("", "claude-opus-4-8", 128_001, "errored");
+    check(BETA, "claude-haiku-4-5", 64_001, "errored");
 }
 
 /// Whether the witness breaks a settled rule about parameters, with bodies that were typed in full and may stand in
@@ -51,8 +66,8 @@ fn is_about_items(witness: &Witness) -> bool {
         })
 }
 
-/// What becomes of the only item of a batch with these parameters.
-fn result(contract: &Contract, version: Version, params: &str) -> Value {
+/// What becomes of the only item of a batch with these parameters, created with that beta.
+fn result(contract: &Contract, version: Version, beta: &str, params: &str) -> Value {
     let config =
         Config { key: None, rules: Rules::All, seed: 1, pace: Pace::Instant, limits: None };
     let now = Now::at_date(&contract.as_of).unwrap();
@@ -61,6 +76,9 @@ fn result(contract: &Contract, version: Version, params: &str) -> Value {
         let mut headers = Headers::default();
         headers.push("x-api-key", "sk-ant-api03-probity-test-key");
         headers.push("anthropic-version", version.name());
+        if !beta.is_empty() {
+            headers.push("anthropic-beta", beta.to_owned());
+        }
         if !body.is_empty() {
             headers.push("content-type", "application/json");
         }

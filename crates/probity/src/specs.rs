@@ -82,7 +82,7 @@ impl Specs {
         })
     }
 
-    /// What does not fit together: rules and witnesses that lack each other.
+    /// What does not fit together: rules and witnesses that lack each other, and witnesses of one name.
     pub fn gaps(&self) -> Vec<String> {
         let witnessed: BTreeSet<&str> =
             self.witnesses.iter().map(|witness| &*witness.rule).collect();
@@ -91,7 +91,11 @@ impl Specs {
         let is_known = |rule: &str| SCHEMA_DEMANDS.contains(&rule) || rules::find(rule).is_some();
         let stray = witnessed.iter().filter(|rule| !is_known(rule));
         let stray = stray.map(|rule| format!("witness `{rule}` names a rule that does not exist"));
-        lacking.chain(stray).collect()
+        let mut seen = BTreeSet::new();
+        let names = self.witnesses.iter().map(Witness::name);
+        let twice = names.filter(|name| !seen.insert(name.clone()));
+        let twice = twice.map(|name| format!("witness `{name}` is there more than once"));
+        lacking.chain(stray).chain(twice.collect::<Vec<_>>()).collect()
     }
 }
 

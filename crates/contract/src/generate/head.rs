@@ -57,7 +57,7 @@ impl Generator<'_, '_, '_> {
                 operation.target(seeds::BATCH_ENDED).into()
             }
             OperationId::ModelsGet => {
-                let model = self.source.pick(&self.models.current);
+                let model = self.draw_model();
                 operation.target(&model.id).into()
             }
             OperationId::BatchesList | OperationId::ModelsList => self.list_target(operation),
@@ -74,7 +74,7 @@ impl Generator<'_, '_, '_> {
         if self.source.chance(96) {
             let side = *self.source.pick(&["after_id", "before_id"]);
             let id = if models {
-                self.source.pick(&self.models.current).id.as_str()
+                self.draw_model().id.as_str()
             } else {
                 self.mock_only("names a batch that our mock knows from the start");
                 *self.source.pick(&[seeds::BATCH_IN_PROGRESS, seeds::BATCH_ENDED])

@@ -157,14 +157,10 @@ impl<'c> Generator<'c, '_, '_> {
         plan
     }
 
-    fn draw_model(&mut self) -> &'c Model {
-        let gone =
-            |model: &Model| model.retires_at.as_deref().is_some_and(|date| date <= self.today);
-        let mut model = self.source.pick(&self.models.current);
-        if gone(model) {
-            model = &self.models.current[0];
-        }
-        model
+    /// A model that is there for certain.
+    pub(super) fn draw_model(&mut self) -> &'c Model {
+        let model = self.source.pick(&self.models.current);
+        if model.is_there(self.today) { model } else { &self.models.current[0] }
     }
 
     fn draw_thinking(&mut self, model: &'c Model) -> &'c str {

@@ -88,44 +88,26 @@ pub(super) const RULES: &[Rule] = &[
         uncertain: None,
     },
     Rule {
-        id: "batch-delete-in-progress",
+        id: "batch-not-ended",
         stage: Stage::Head,
         versions: &Version::ALL,
-        operations: &[OperationId::BatchesDelete],
+        operations: &[OperationId::BatchesDelete, OperationId::BatchesResults],
         models: None,
         implies: &[],
-        check: |ask, out| check_ended(ask, out, "cancel it before deleting it"),
+        check: check_ended,
         breaches: break_ended,
-        answer: Answer::invalid("Batch ID has not ended; cancel it before deleting it."),
-        explanation: "A batch is deleted with its results, and one that is still worked on has none yet. \
-            A cancelled batch counts as in progress until its last request has ended.",
-        remedy: "Cancel the batch, wait until its status is `ended`, then delete it.",
-        source: "batch processing page",
-        confidence: Confidence::Documented,
-        uncertain: Some(Uncertain {
-            classes: &[Class::InvalidRequest, Class::Conflict],
-            question: "Deleting a batch that has not ended is documented as refused, but not with which status: 400, \
-                or 409?",
-        }),
-    },
-    Rule {
-        id: "batch-results-before-end",
-        stage: Stage::Head,
-        versions: &Version::ALL,
-        operations: &[OperationId::BatchesResults],
-        models: None,
-        implies: &[],
-        check: |ask, out| check_ended(ask, out, "it has no results yet"),
-        breaches: break_ended,
-        answer: Answer::invalid("Batch ID has not ended; it has no results yet."),
+        answer: Answer::invalid("Batch ID has not ended; HINT."),
         explanation: "Results are there when the whole batch has ended, not one by one; until then `results_url` is \
-            `null`.",
-        remedy: "Poll the batch until its status is `ended`, then follow `results_url`.",
+            `null`. A batch is deleted with its results, so that waits for them as well. \
+            A cancelled batch counts as in progress until its last request has ended.",
+        remedy: "Poll the batch until its status is `ended`, then follow `results_url`; to delete it sooner, \
+            cancel it first.",
         source: "batch processing page; the vendor's OpenAPI document",
         confidence: Confidence::Documented,
         uncertain: Some(Uncertain {
-            classes: &[Class::InvalidRequest, Class::NotFound],
-            question: "What is answered to a call for results that are not there yet: 400, or 404?",
+            classes: &[Class::InvalidRequest, Class::Conflict, Class::NotFound],
+            question: "With which status is a batch that has not ended refused, to who deletes it and to who asks \
+                for its results: 400, 404, or 409?",
         }),
     },
 ];
@@ -168,8 +150,12 @@ fn check_known(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-fn check_ended(ask: &Ask<'_>, out: &mut Vec<Finding>, hint: &str) {
+fn check_ended(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     let is_open = ask.batch.is_some_and(|phase| phase != BatchPhase::Ended);
+    let hint = match ask.operation {
+        OperationId::BatchesDelete => "cancel it before deleting it",
+        _ => "it has no results yet",
+    };
     if let Some(id) = view::batch_id(ask.request.path()).filter(|_| is_open) {
         out.push(Finding::new("", format!("Batch {id} has not ended; {hint}.")));
     }

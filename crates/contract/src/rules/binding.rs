@@ -1,6 +1,13 @@
 //! Thinking that comes back: unchanged, and where it was thought.
 //!
 //! What is told here about signatures holds for those of our own mock, see [`crate::signature`].
+//!
+//! Of all that may not happen to the thinking of the latest turn, only an altered text can be seen: the signature is
+//! there and speaks of another one. A block that was dropped leaves nothing to look at, one that was moved still
+//! carries a good signature. Where it is bound to its place the rule for the place finds it; otherwise it is let
+//! through. In `redacted_thinking` text and proof are one, so that altered data is told as forged.
+
+use std::ops::Range;
 
 use serde_json::{Value, json};
 
@@ -23,10 +30,43 @@ pub(super) const RULES: &[Rule] = &[
         breaches: break_signature,
         answer: Answer::invalid("messages.N.content.M: Invalid `signature` in `thinking` block"),
         explanation: "A thinking block is signed, so that only what the model has really thought comes back to it. \
-            Text that was edited, shortened or made up does not fit its signature.",
+            A signature that was made up or cut is nobody's, and one of an earlier turn does not fit a text that \
+            was edited.",
         remedy: "Send thinking blocks back unchanged, or leave them out.",
         source: "many public reports of live answers",
         confidence: Confidence::Observed,
+        uncertain: None,
+    },
+    Rule {
+        id: "thinking-latest-modified",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[],
+        check: check_latest,
+        breaches: |base, out| {
+            let altered = altered();
+            let (alone, yes) = (json!([altered]), json!([altered, edit::text("Yes.")]));
+            for (at, turn) in [
+                ("messages/content/thinking", vec![edit::assistant(yes)]),
+                (
+                    "messages/content/thinking/two-messages",
+                    vec![edit::assistant(alone), edit::assistant(json!("Yes."))],
+                ),
+            ] {
+                out.extend(returned(base, at, &turn));
+            }
+        },
+        answer: Answer::invalid(
+            "messages.N.content.M: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot \
+             be modified. These blocks must remain as they were in the original response.",
+        ),
+        explanation: "The model goes on from its latest thinking, so that must come back as it was. A program that \
+            trims, translates or cleans the text of all blocks alike changes it without meaning to.",
+        remedy: "Store the blocks of an answer as they came, and send them back so.",
+        source: "extended thinking page",
+        confidence: Confidence::Documented,
         uncertain: None,
     },
     Rule {
@@ -81,9 +121,40 @@ fn seal(block: view::Block<'_>) -> Option<Seal> {
 }
 
 fn check_signature(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    for block in view::blocks(ask.body).filter(|block| seal(*block) == Some(Seal::Forged)) {
-        out.push(Finding::new(block.path(), "Invalid `signature` in `thinking` block"));
+    let mut latest_turn = None;
+    for block in view::blocks(ask.body) {
+        let is_wrong = match seal(block) {
+            Some(Seal::Forged) => true,
+            Some(Seal::OfAnother) => {
+                let latest = latest_turn.get_or_insert_with(|| latest(ask.body));
+                !latest.contains(&block.message)
+            }
+            Some(Seal::Bound(_) | Seal::Unbound) | None => false,
+        };
+        out.extend(
+            is_wrong.then(|| Finding::new(block.path(), "Invalid `signature` in `thinking` block")),
+        );
     }
+}
+
+fn check_latest(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    const MESSAGE: &str = "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be \
+        modified. These blocks must remain as they were in the original response.";
+    let messages = view::messages(ask.body);
+    let latest = latest(ask.body);
+    let blocks = messages.take(latest.end).skip(latest.start).flat_map(view::Message::blocks);
+    for block in blocks.filter(|block| seal(*block) == Some(Seal::OfAnother)) {
+        out.push(Finding::new(block.path(), MESSAGE));
+    }
+}
+
+/// The messages of the assistant's latest turn, by index: one after the other they are one message to the API.
+fn latest(params: &Value) -> Range<usize> {
+    let messages = || view::messages(params).rev();
+    let end =
+        messages().find(|message| message.role == "assistant").map_or(0, |last| last.index + 1);
+    let before = messages().find(|message| message.index < end && message.role != "assistant");
+    before.map_or(0, |before| before.index + 1)..end
 }
 
 fn check_redacted(ask: &Ask<'_>, out: &mut Vec<Finding>) {
@@ -119,7 +190,14 @@ fn check_prefix(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 
 fn break_signature(base: &Base<'_>, out: &mut Vec<Breach>) {
     let forged = json!({"type": "thinking", "thinking": THOUGHT, "signature": "cHJvYml0eQ=="});
-    out.extend(returned(base, "messages/content/thinking", &forged));
+    let said = |block: &Value| edit::assistant(json!([block, edit::text("Yes.")]));
+    let earlier = [said(&altered()), edit::user(json!("Is ice?")), edit::assistant(json!("No."))];
+    for (at, messages) in [
+        ("messages/content/thinking", &[said(&forged)][..]),
+        ("messages/content/thinking/thinking", &earlier),
+    ] {
+        out.extend(returned(base, at, messages));
+    }
     let Some(block) = view::blocks(base.body).find(|block| block.kind == "thinking") else {
         return;
     };
@@ -143,21 +221,25 @@ fn break_redacted(base: &Base<'_>, out: &mut Vec<Breach>) {
         ("messages/content/redacted_thinking/data/cut", &genuine[..genuine.len() / 8 * 4]),
         ("messages/content/redacted_thinking/data/empty", ""),
     ] {
-        out.extend(returned(base, at, &json!({"type": "redacted_thinking", "data": data})));
+        let block = json!({"type": "redacted_thinking", "data": data});
+        out.extend(returned(base, at, &[edit::assistant(json!([block, edit::text("Yes.")]))]));
     }
 }
 
 /// What a model is made to have thought.
 const THOUGHT: &str = "Let me see.";
 
-/// A conversation in which this block comes back, on the base's model if it thinks: without thinking, the blocks
+/// A block with its own signature and another text.
+fn altered() -> Value {
+    let signature = signature::sign(THOUGHT);
+    json!({"type": "thinking", "thinking": "Let me think.", "signature": signature})
+}
+
+/// A conversation in which these messages come back, on the base's model if it thinks: without thinking, the blocks
 /// may be dropped before anybody looks at them.
-fn returned(base: &Base<'_>, at: &'static str, block: &Value) -> Option<Breach> {
-    let messages = json!([
-        edit::user(json!("Is water wet?")),
-        edit::assistant(json!([block, edit::text("Yes.")])),
-        edit::user(json!("Why?")),
-    ]);
+fn returned(base: &Base<'_>, at: &'static str, back: &[Value]) -> Option<Breach> {
+    let (first, last) = (edit::user(json!("Is water wet?")), edit::user(json!("Why?")));
+    let messages = [&[first], back, &[last]].concat();
     let forms = [
         ("adaptive", json!({"type": "adaptive"})),
         ("enabled", json!({"type": "enabled", "budget_tokens": 1024})),

@@ -1,8 +1,14 @@
 //! Cache breakpoints: how many, in which order of lifetimes, and on what.
+//!
+//! Automatic caching sets one at the last block. If that block is marked already with the same lifetime, the two are
+//! taken as one: both are documented to be refused only if the lifetimes differ. The page refuses automatic caching
+//! beside four explicit breakpoints without saying that it means other blocks, so that case is left open. The
+//! order of lifetimes is not stated for the automatic breakpoint; it is one like the others, and we hold it to that.
 
+use classify::Class;
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, Base, Breach, Finding, Implied, Rule, Stage, edit, view};
+use super::{Answer, Ask, Base, Breach, Finding, Implied, Rule, Stage, Uncertain, edit, view};
 use crate::models::Confidence;
 use crate::version::{OperationId, Version};
 use view::Place;
@@ -46,7 +52,8 @@ pub(super) const RULES: &[Rule] = &[
              block. Note that blocks are processed in the following order: `tools`, `system`, `messages`.",
         ),
         explanation: "What is kept longer stands further ahead: a prefix that lives an hour cannot contain one that \
-            is forgotten after five minutes. The order is tools, system, messages, and five minutes is the default.",
+            is forgotten after five minutes. The order is tools, system, messages, and five minutes is the default; \
+            the breakpoint of automatic caching stands at the end of all.",
         remedy: "Give the earlier breakpoints the longer lifetime.",
         source: "prompt caching page; public reports of live answers",
         confidence: Confidence::Observed,
@@ -61,11 +68,8 @@ pub(super) const RULES: &[Rule] = &[
         implies: &[],
         check: check_automatic_count,
         breaches: |base, out| {
-            let mut blocks: Vec<_> =
-                (0..BREAKPOINTS_MAX).map(|_| marked(json!({"type": "ephemeral"}))).collect();
-            blocks.push(edit::text("Hello."));
-            let members = json!({"messages": [edit::user(json!(blocks))], "cache_control": {"type": "ephemeral"}});
-            out.push(edit::small(base, "cache_control", members));
+            let blocks = [four(), vec![edit::text("Hello.")]].concat();
+            out.push(with_automatic(base, "cache_control", &blocks));
         },
         answer: Answer::invalid(
             "A maximum of 4 blocks with cache_control may be provided. Found 5.",
@@ -75,6 +79,29 @@ pub(super) const RULES: &[Rule] = &[
         source: "prompt caching page",
         confidence: Confidence::Documented,
         uncertain: None,
+    },
+    Rule {
+        id: "cache-automatic-on-fourth",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[],
+        check: check_automatic_on_fourth,
+        breaches: |base, out| out.push(with_automatic(base, "cache_control", &four())),
+        answer: Answer::invalid(
+            "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+        ),
+        explanation: "Four breakpoints are set, one of them on the last block, where automatic caching wants its own. \
+            One block need not be marked twice, yet the page refuses automatic caching beside four breakpoints.",
+        remedy: "Drop the top-level `cache_control`: the last block is marked already.",
+        source: "prompt caching page",
+        confidence: Confidence::Inferred,
+        uncertain: Some(Uncertain {
+            classes: &[Class::InvalidRequest, Class::Accepted, Class::Streamed],
+            question: "Is automatic caching refused beside four explicit breakpoints also if one of them is on the \
+                last block, with the same lifetime?",
+        }),
     },
     Rule {
         id: "cache-automatic-ttl-conflict",
@@ -141,10 +168,10 @@ fn each_marked<'a>(params: &'a Value, visit: &mut dyn FnMut(Place<'_>, &'a Value
     };
     for member in ["tools", "system"] {
         for (index, block) in view::member_list(params, member).iter().enumerate() {
-            visit_marked(Place { parent: None, member, index }, block);
+            visit_marked(Place { parent: None, member, index: Some(index) }, block);
         }
     }
-    view::each_block(params, &mut visit_marked);
+    view::each_markable(params, &mut visit_marked);
 }
 
 fn count(params: &Value) -> usize {
@@ -185,24 +212,36 @@ fn check_count(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn check_order(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    const MESSAGE: &str = "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. Note \
+        that blocks are processed in the following order: `tools`, `system`, `messages`.";
     let mut short_before = false;
     each_breakpoint(ask.body, &mut |place, control| {
         let is_short = ttl(control) == "5m";
         if short_before && !is_short {
-            let message = "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. Note \
-                that blocks are processed in the following order: `tools`, `system`, `messages`.";
-            out.push(Finding::new(format!("{}.cache_control.ttl", place.path()), message));
+            out.push(Finding::new(format!("{}.cache_control.ttl", place.path()), MESSAGE));
         }
         short_before |= is_short;
     });
+    // On a block that is marked already, it has to agree with that mark alone.
+    let automatic = automatic(ask.body).filter(|_| last_mark(ask.body).is_none());
+    if short_before && automatic.is_some_and(|control| ttl(control) != "5m") {
+        out.push(Finding::new("cache_control.ttl", MESSAGE));
+    }
 }
 
 fn check_automatic_count(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    // On a block that is marked already the automatic mark costs nothing; a fifth explicit one has its own rule.
+    // A fifth explicit mark has a rule of its own.
     if automatic(ask.body).is_some()
         && last_mark(ask.body).is_none()
         && count(ask.body) == BREAKPOINTS_MAX
     {
+        out.push(too_many(BREAKPOINTS_MAX + 1));
+    }
+}
+
+fn check_automatic_on_fourth(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let (Some(automatic), Some(own)) = (automatic(ask.body), last_mark(ask.body)) else { return };
+    if ttl(automatic) == ttl(own) && count(ask.body) == BREAKPOINTS_MAX {
         out.push(too_many(BREAKPOINTS_MAX + 1));
     }
 }
@@ -231,8 +270,18 @@ fn marked(control: Value) -> Value {
     block
 }
 
+fn four() -> Vec<Value> {
+    vec![marked(json!({"type": "ephemeral"})); BREAKPOINTS_MAX]
+}
+
+fn with_automatic(base: &Base<'_>, at: &'static str, blocks: &[Value]) -> Breach {
+    let members =
+        json!({"messages": [edit::user(json!(blocks))], "cache_control": {"type": "ephemeral"}});
+    edit::small(base, at, members)
+}
+
 fn break_count(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let five = || vec![marked(json!({"type": "ephemeral"})); BREAKPOINTS_MAX + 1];
+    let five = || [four(), vec![marked(json!({"type": "ephemeral"}))]].concat();
     let inside = json!({"type": "tool_result", "tool_use_id": "toolu_01", "content": five()});
     let result = json!([
         edit::user(json!("Hello.")),
@@ -242,24 +291,43 @@ fn break_count(base: &Base<'_>, out: &mut Vec<Breach>) {
     let mut tool = edit::tool("get_weather");
     tool["cache_control"] = json!({"type": "ephemeral"});
     let (system, user) = (&five()[..2], edit::user(json!(five()[..2])));
-    out.push(edit::small(
-        base,
-        "messages/content",
-        json!({"messages": [edit::user(json!(five()))]}),
-    ));
-    out.push(edit::small(base, "messages/content/tool_result", edit::tool_talk(result)));
-    out.push(edit::small(base, "system", json!({"system": five()})));
-    out.push(edit::small(
-        base,
-        "everywhere",
-        json!({"tools": [tool], "system": system, "messages": [user]}),
-    ));
+    for (at, members) in [
+        ("messages/content", json!({"messages": [edit::user(json!(five()))]})),
+        ("messages/content/tool_result", edit::tool_talk(result)),
+        ("messages/content/web_fetch_tool_result", fetched()),
+        ("system", json!({"system": five()})),
+        ("everywhere", json!({"tools": [tool], "system": system, "messages": [user]})),
+    ] {
+        out.push(edit::small(base, at, members));
+    }
+}
+
+/// A page that was fetched, with the fifth mark on its document.
+fn fetched() -> Value {
+    let mut document = edit::document();
+    document["cache_control"] = json!({"type": "ephemeral"});
+    let page = json!({"type": "web_fetch_result", "url": "https://example.com/water", "content": document});
+    let talk = json!([
+        edit::user(json!("Hello.")),
+        edit::assistant(json!([
+            {"type": "server_tool_use", "id": "srvtoolu_01", "name": "web_fetch",
+                "input": {"url": "https://example.com/water"}},
+            {"type": "web_fetch_tool_result", "tool_use_id": "srvtoolu_01", "content": page},
+        ])),
+        edit::user(json!(four())),
+    ]);
+    json!({"messages": talk, "tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]})
 }
 
 fn break_order(base: &Base<'_>, out: &mut Vec<Breach>) {
     let (short, long) = (json!({"type": "ephemeral"}), json!({"type": "ephemeral", "ttl": "1h"}));
     let both = json!([marked(short.clone()), marked(long.clone())]);
-    let (system, user) = (json!([marked(short)]), edit::user(json!([marked(long)])));
+    let (system, user) = (json!([marked(short)]), edit::user(json!([marked(long.clone())])));
+    out.push(edit::small(
+        base,
+        "cache_control/ttl",
+        json!({"system": system, "cache_control": long}),
+    ));
     out.push(edit::small(
         base,
         "messages/content",

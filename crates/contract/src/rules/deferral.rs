@@ -1,10 +1,14 @@
 //! Deferred tools: how many, what stays in sight, and what a search may point to.
+//!
+//! A toolset is deferred member by member, so one with all members deferred is out of sight like any other tool:
+//! our conclusion, as the sources name tools alone. Nothing is concluded for its `cache_control`, which stands on
+//! the entry and not on what is deferred.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, toolsets, view};
 use crate::models::Confidence;
 use crate::version::{OperationId, Version};
 
@@ -22,12 +26,16 @@ pub(super) const RULES: &[Rule] = &[
         implies: &[],
         check: check_all,
         breaches: |base, out| {
-            let tools = json!([deferred("get_weather")]);
-            out.push(edit::small(base, "tools/defer_loading", json!({"tools": tools})));
+            for (at, tools) in [
+                ("tools/defer_loading", json!([deferred("get_weather")])),
+                ("tools/configs/defer_loading", json!([toolsets::deferred()])),
+            ] {
+                out.push(edit::small(base, at, json!({"tools": tools})));
+            }
         },
         answer: Answer::invalid(ALL_DEFERRED),
         explanation: "Deferred tools are found through a search tool. \
-            If every tool is deferred, the model sees none to begin with.",
+            If every tool is deferred, each member of a toolset included, the model sees none to begin with.",
         remedy: "Leave at least the search tool without `defer_loading`.",
         source: "tool search page",
         confidence: Confidence::Documented,
@@ -122,7 +130,9 @@ fn is_deferred(tool: &Value) -> bool {
 
 fn check_all(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     let tools = view::tools(ask.body);
-    if !tools.is_empty() && tools.iter().all(is_deferred) {
+    if !tools.is_empty()
+        && tools.iter().all(|tool| is_deferred(tool) || toolsets::is_deferred(tool))
+    {
         out.push(Finding::new("", ALL_DEFERRED));
     }
 }

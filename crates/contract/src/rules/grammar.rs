@@ -9,8 +9,10 @@ use serde_json::{Map, Value, json};
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
 use crate::models::Confidence;
 use crate::version::{OperationId, Version};
-use walk::{Fault, circle, complaint, each_schema, fault, grammars, steps};
+use unsupported::{all_of_with_ref, elements, external_ref, pattern, size};
+use walk::{circle, each_schema, grammars, steps};
 
+mod unsupported;
 mod walk;
 
 const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
@@ -114,7 +116,7 @@ pub(super) const RULES: &[Rule] = &[
         operations: PARAMS,
         models: None,
         implies: &[],
-        check: |ask, out| check_fault(ask, Fault::ExternalRef, out),
+        check: |ask, out| report(ask, external_ref, out),
         breaches: |base, out| {
             out.extend(with_schemas(
                 base,
@@ -142,7 +144,7 @@ pub(super) const RULES: &[Rule] = &[
         operations: PARAMS,
         models: None,
         implies: &[],
-        check: |ask, out| check_fault(ask, Fault::Constraint, out),
+        check: |ask, out| report(ask, size, out),
         breaches: |base, out| {
             let number = json!({"type": "integer", "minimum": 1, "maximum": 5});
             let text = json!({"type": "string", "minLength": 1});
@@ -166,7 +168,7 @@ pub(super) const RULES: &[Rule] = &[
         operations: PARAMS,
         models: None,
         implies: &[],
-        check: |ask, out| check_fault(ask, Fault::ArrayConstraint, out),
+        check: |ask, out| report(ask, elements, out),
         breaches: |base, out| {
             let list = |keyword: &str, value: Value| {
                 let mut list = json!({"type": "array", "items": {"type": "string"}});
@@ -198,7 +200,7 @@ pub(super) const RULES: &[Rule] = &[
         operations: PARAMS,
         models: None,
         implies: &[],
-        check: |ask, out| check_fault(ask, Fault::AllOfWithRef, out),
+        check: |ask, out| report(ask, all_of_with_ref, out),
         breaches: |base, out| {
             let definitions = || json!({"street": {"type": "string"}});
             let target = json!({"$ref": "#/$defs/street"});
@@ -224,7 +226,7 @@ pub(super) const RULES: &[Rule] = &[
         operations: PARAMS,
         models: None,
         implies: &[],
-        check: |ask, out| check_fault(ask, Fault::Pattern, out),
+        check: |ask, out| report(ask, pattern, out),
         breaches: |base, out| {
             let text = |pattern: &str| with_member(json!({"type": "string", "pattern": pattern}));
             out.extend(with_schemas(base, &text("^(?!test)[a-z]+$")));
@@ -311,14 +313,15 @@ fn check_unions(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Findings for one kind of fault, at the keywords.
-fn check_fault(ask: &Ask<'_>, wanted: Fault, out: &mut Vec<Finding>) {
+/// What a rule says about a keyword of a schema, if it has anything to say.
+type Complaint = fn(&Map<String, Value>, &str, &Value) -> Option<String>;
+
+/// What `complaint` says, at the keywords.
+fn report(ask: &Ask<'_>, complaint: Complaint, out: &mut Vec<Finding>) {
     for grammar in grammars(ask.body) {
         each_schema(grammar.schema, &mut |place, schema| {
             for (keyword, value) in schema {
-                if fault(schema, keyword, value) == Some(wanted) {
-                    let kind = schema.get("type").and_then(Value::as_str);
-                    let message = complaint(wanted, kind, keyword, value);
+                if let Some(message) = complaint(schema, keyword, value) {
                     out.push(Finding::new(grammar.path(steps(place), keyword), message));
                 }
             }

@@ -126,6 +126,7 @@ pub(super) const RULES: &[Rule] = &[
             for (at, value) in [
                 ("headers/content-type/charset-shift-jis", "application/json; charset=shift_jis"),
                 ("headers/content-type/charset-utf-16", "application/json; charset=utf-16"),
+                ("headers/content-type/charset-latin-2", "application/json; charset=iso-8859-2"),
             ] {
                 out.push(base.with_request(at, |r| r.headers.replace("content-type", value)));
             }
@@ -136,10 +137,11 @@ pub(super) const RULES: &[Rule] = &[
             error_code: Some("unsupported_charset"),
             wording: "Unsupported charset: CHARSET",
         },
-        explanation: "JSON travels as UTF-8. A content type that announces another charset contradicts that, \
-            and the API refuses it instead of decoding the body in a way the caller may not have meant.",
+        explanation: "JSON travels as UTF-8, and a content type may say so. The API also reads the two older \
+            charsets that HTTP began with, ISO-8859-1 and US-ASCII, and refuses every other instead of decoding \
+            the body in a way the caller may not have meant.",
         remedy: "Encode the body as UTF-8 and send `content-type: application/json`.",
-        source: "error codes of the official Python SDK",
+        source: "error codes of the official Python SDK, with their descriptions",
         confidence: Confidence::Confirmed,
         uncertain: None,
     },
@@ -222,15 +224,29 @@ fn content_type(request: &Request) -> Option<(&str, &str)> {
     Some((media_type.trim(), parameters))
 }
 
+/// The charset that the content type names, if it names one.
+fn charset(request: &Request) -> Option<&str> {
+    let (_, parameters) = content_type(request)?;
+    parameters.split(';').filter_map(|p| p.split_once('=')).find_map(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })
+}
+
+fn is_latin_1(charset: &str) -> bool {
+    ["iso-8859-1", "latin1"].iter().any(|known| charset.eq_ignore_ascii_case(known))
+}
+
+/// Whether each byte of the body is a character. (ASCII needs no such question: it is a part of UTF-8.)
+pub(super) fn has_latin_1_body(request: &Request) -> bool {
+    charset(request).is_some_and(is_latin_1)
+}
+
 fn check_charset(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let Some((_, parameters)) = content_type(ask.request) else { return };
-    let charset =
-        parameters.split(';').filter_map(|p| p.split_once('=')).find_map(|(name, value)| {
-            name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
-        });
-    let Some(charset) = charset else { return };
-    // ASCII is a part of UTF-8.
-    if !["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known)) {
+    let Some(charset) = charset(ask.request) else { return };
+    let is_utf_8 = ["utf-8", "utf8", "us-ascii", "ascii"]
+        .iter()
+        .any(|known| charset.eq_ignore_ascii_case(known));
+    if !is_utf_8 && !is_latin_1(charset) {
         out.push(Finding::new("", format!("Unsupported charset: {charset}")));
     }
 }
@@ -255,10 +271,14 @@ fn break_content_type(base: &Base<'_>, out: &mut Vec<Breach>) {
 }
 
 /// All values of the `anthropic-beta` header known in November 2026, the deprecated ones included.
-const BETAS: &[&str] = &[
+pub const BETAS: &[&str] = &[
+    "admin-user-sign-out-2026-10-08",
     "advisor-tool-2026-03-01",
     "agent-memory-2026-07-22",
+    "analytics-usage-cost-2026-08-24",
     "cache-diagnosis-2026-04-07",
+    "ce-claude-code-managed-settings-2026-10-06",
+    "ce-plugins-2026-09-01",
     "ce-user-management-2026-07-13",
     "code-execution-2025-05-22",
     "compact-2026-01-12",
@@ -270,6 +290,7 @@ const BETAS: &[&str] = &[
     "context-management-2025-06-27",
     "dev-full-thinking-2025-05-14",
     "dreaming-2026-04-21",
+    "experimental-claude-tag-2026-10-21",
     "extended-cache-ttl-2025-04-11",
     "fallback-credit-2026-06-01",
     "fallback-credit-2026-07-01",
@@ -297,8 +318,10 @@ const BETAS: &[&str] = &[
     "server-side-fallback-2026-06-01",
     "server-side-fallback-2026-07-01",
     "skills-2025-10-02",
+    "spend-limit-reads-2026-09-26",
     "structured-outputs-2025-11-13",
     "task-budgets-2026-03-13",
+    "telemetry-destinations-2026-08-11",
     "thinking-binding-controls-2026-08-01",
     "thinking-display-updates-2026-08-18",
     "thinking-token-count-2026-05-13",

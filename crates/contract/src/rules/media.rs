@@ -1,4 +1,5 @@
-//! Images: size, kind, number, and whether they can be read at all; and data of any medium that is empty.
+//! Images: size, kind, and whether they can be read at all; and data of any medium that is empty. How many there may
+//! be stands with the pages of PDFs, which share the limit.
 //!
 //! Data is base64 and may have megabytes, so nothing is decoded but its head; sizes are arithmetic on lengths.
 //! The price is that damage behind the head goes unnoticed.
@@ -7,7 +8,7 @@
 //! [`NATIVE_SIDE_MAX`] is the largest that any page names: what is larger is oversized for certain. The price is
 //! that images which only older models have to scale down, from 1568 pixels on, are let through.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
 use crate::models::Confidence;
@@ -145,23 +146,6 @@ pub(super) const RULES: &[Rule] = &[
         remedy: "Scale the image down before it is sent.",
         source: "vision page; the official SDKs of 20 November 2026",
         confidence: Confidence::Confirmed,
-        uncertain: None,
-    },
-    Rule {
-        id: "image-count-over-limit",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        models: None,
-        implies: &[],
-        check: check_count,
-        breaches: break_count,
-        answer: Answer::invalid("Too much media: D document pages + I images > MAX"),
-        explanation: "A request holds 600 images, on models with the smaller window 100. \
-            Agents that keep every screenshot reach it.",
-        remedy: "Drop older images from the conversation.",
-        source: "vision page; public reports of live answers",
-        confidence: Confidence::Documented,
         uncertain: None,
     },
     Rule {
@@ -314,25 +298,34 @@ pub(super) fn count_images(params: &Value) -> usize {
     count
 }
 
+/// One finding per image; the first of them is the answer, and so it carries the places of all.
 fn check_sides(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let mut many = None;
+    let mut large = Vec::new();
     view::each_source(ask.body, "image", &mut |place, _, data| {
-        let Look::Image { sides: Some((width, height)), .. } = look(data) else { return };
-        let side = width.max(height);
-        // Counted at the first large image only, since most requests have none.
-        let is_many = side > SIDE_MAX_MANY
-            && *many.get_or_insert_with(|| count_images(ask.body) > MANY_IMAGES);
-        let message = if is_many {
-            format!(" for many-image requests: {SIDE_MAX_MANY} pixels")
-        } else if side > SIDE_MAX {
-            format!(": {SIDE_MAX} pixels")
-        } else {
-            return;
-        };
-        let message =
-            format!("At least one of the image dimensions exceed max allowed size{message}");
-        out.push(Finding::new(data_path(place), message));
+        if let Look::Image { sides: Some((width, height)), .. } = look(data)
+            && width.max(height) > SIDE_MAX_MANY
+        {
+            large.push((width.max(height), place.path(), data_path(place)));
+        }
     });
+    // Counted for large images only, since most requests have none.
+    let (max, kind) = if !large.is_empty() && count_images(ask.body) > MANY_IMAGES {
+        (SIDE_MAX_MANY, " for many-image requests")
+    } else {
+        (SIDE_MAX, "")
+    };
+    large.retain(|(side, ..)| *side > max);
+    let paths: Vec<_> = large.iter().map(|(_, path, _)| Value::from(&**path)).collect();
+    let mut details = Some(Map::from_iter([
+        ("max_side_length_pixels".to_owned(), max.into()),
+        ("paths".to_owned(), paths.into()),
+    ]));
+    for (_, _, path) in large {
+        let message = format!(
+            "At least one of the image dimensions exceed max allowed size{kind}: {max} pixels"
+        );
+        out.push(Finding { details: details.take(), ..Finding::new(path, message) });
+    }
 }
 
 fn break_sides(base: &Base<'_>, out: &mut Vec<Breach>) {
@@ -362,25 +355,6 @@ fn check_oversized(ask: &Ask<'_>, out: &mut Vec<Finding>) {
             out.push(Finding::new(data_path(place), message));
         }
     });
-}
-
-fn check_count(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let Some(max) = ask.model.map(|model| model.images_max) else { return };
-    let count = count_images(ask.body) as u64;
-    if count > max {
-        out.push(Finding::new(
-            "",
-            format!("Too much media: 0 document pages + {count} images > {max}"),
-        ));
-    }
-}
-
-fn break_count(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let Some(model) = edit::model(base, |_| true) else { return };
-    let messages = json!([edit::user(json!([edit::MARK, image("image/png", PNG)]))]);
-    let body = edit::whole_on(base, model, json!({"messages": messages}));
-    let item = image("image/png", PNG);
-    out.push(edit::repeat_items(base, "messages/content/image", &body, &item, model.images_max));
 }
 
 /// An image of one pixel.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage};
-use crate::models::{Confidence, Lifecycle, Model};
+use crate::models::{Confidence, Lifecycle};
 use crate::version::{OperationId, Version};
 
 const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
@@ -84,7 +84,7 @@ fn break_unknown(base: &Base<'_>, out: &mut Vec<Breach>) {
 fn check_retired(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     let Some(name) = ask.body.get("model").and_then(Value::as_str) else { return };
     let is_retired = match ask.models.find(name) {
-        Some(model) => is_gone(model, ask.today),
+        Some(model) => model.is_gone(ask.today),
         None => ask
             .models
             .retired
@@ -100,7 +100,7 @@ fn check_id(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     let Some(id) = ask.request.path().strip_prefix(MODELS).filter(|id| !id.contains('/')) else {
         return;
     };
-    if ask.models.find(id).is_none_or(|model| is_gone(model, ask.today)) {
+    if ask.models.find(id).is_none_or(|model| model.is_gone(ask.today)) {
         out.push(Finding::new("model", id.to_owned()));
     }
 }
@@ -116,13 +116,6 @@ fn break_id(base: &Base<'_>, out: &mut Vec<Breach>) {
 }
 
 const MODELS: &str = "/v1/models/";
-
-/// Dates of the form `YYYY-MM-DD` compare as texts.
-fn is_gone(model: &Model, today: &str) -> bool {
-    let dates = [&model.retires_at, &model.retired_at];
-    model.lifecycle == Lifecycle::Retired
-        || dates.into_iter().flatten().any(|date| &**date <= today)
-}
 
 fn break_retired(base: &Base<'_>, out: &mut Vec<Breach>) {
     let still_listed =

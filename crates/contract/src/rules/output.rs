@@ -1,6 +1,5 @@
 //! Output: how long it may get, and where and how fast it is made.
 
-use classify::Request;
 use serde_json::{Value, json};
 
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
@@ -25,9 +24,10 @@ pub(super) const RULES: &[Rule] = &[
             "max_tokens: N > M, which is the maximum allowed number of output tokens for MODEL",
         ),
         explanation: "Every model has a longest answer, and `max_tokens` may not ask for more. \
-            A setting that was right for one model fails on another.",
-        remedy: "Lower `max_tokens` to the number in the message.",
-        source: "models page; public reports of live answers",
+            A setting that was right for one model fails on another. The beta `output-300k-2026-03-24` lifts the \
+            limit of some models, in batches only: a single message cannot have more with it.",
+        remedy: "Lower `max_tokens` to the number in the message; for a longer answer send a batch with the beta.",
+        source: "models and batch processing pages; public reports of live answers",
         confidence: Confidence::Documented,
         uncertain: None,
     },
@@ -53,11 +53,10 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: CREATE,
-        models: None,
+        models: Some(|model| !model.inference_geo),
         implies: &[],
         check: |ask, out| {
-            let refuses = ask.model.is_some_and(|model| !model.inference_geo);
-            if refuses && view::given(ask.body, "inference_geo") {
+            if view::given(ask.body, "inference_geo") {
                 out.push(Finding::new("inference_geo", "not supported for this model"));
             }
         },
@@ -77,11 +76,10 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        models: Some(|model| model.fast == Fast::Refused),
         implies: &[],
         check: |ask, out| {
-            let refuses = ask.model.is_some_and(|model| model.fast == Fast::Refused);
-            if refuses && ask.body.get("speed").is_some_and(|speed| speed == "fast") {
+            if ask.body.get("speed").is_some_and(|speed| speed == "fast") {
                 out.push(Finding::new("speed", "fast mode is not supported for this model"));
             }
         },
@@ -104,7 +102,7 @@ fn check_max_tokens(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     let (Some(asked), Some(model)) = (view::integer(ask.body, "max_tokens"), ask.model) else {
         return;
     };
-    let max = output_tokens_max(ask.request, model);
+    let max = output_tokens_max(ask, model);
     if asked > max {
         let message = format!(
             "{asked} > {max}, which is the maximum allowed number of output tokens for {}",
@@ -114,22 +112,29 @@ fn check_max_tokens(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// The beta is for batches only. Their items are checked as if they had come alone, so it counts everywhere: the
-/// price is that a single message with it is not called wrong.
-fn output_tokens_max(request: &Request, model: &Model) -> u64 {
-    const BETA: &str = "output-300k-2026-03-24";
-    const WITH_BETA: u64 = 300_000;
-    if view::has_beta(request, BETA) {
-        model.output_tokens_max.max(WITH_BETA)
-    } else {
-        model.output_tokens_max
-    }
+const LONG_OUTPUT_BETA: &str = "output-300k-2026-03-24";
+
+/// The beta counts in batches only, whose items are judged as messages of the batch's request.
+fn output_tokens_max(ask: &Ask<'_>, model: &Model) -> u64 {
+    let is_item = ask.request.path().ends_with("/batches");
+    let lifted = model.output_tokens_max_batch;
+    let lifted = lifted.filter(|_| is_item && view::has_beta(ask.request, LONG_OUTPUT_BETA));
+    lifted.unwrap_or(model.output_tokens_max)
 }
 
 fn break_max_tokens(base: &Base<'_>, out: &mut Vec<Breach>) {
     let Some(model) = edit::model(base, |_| true) else { return };
-    let max_tokens = output_tokens_max(base.request, model) + 1;
+    let max_tokens = model.output_tokens_max + 1;
     out.push(edit::small_on(base, model, "max_tokens", json!({"max_tokens": max_tokens})));
+    let lifted = edit::model(base, |model| model.output_tokens_max_batch.is_some());
+    let Some((model, max)) = lifted.and_then(|model| Some((model, model.output_tokens_max_batch?)))
+    else {
+        return;
+    };
+    let mut breach =
+        edit::small_on(base, model, "max_tokens/beta-of-batches", json!({"max_tokens": max}));
+    breach.request.headers.replace("anthropic-beta", LONG_OUTPUT_BETA);
+    out.push(breach);
 }
 
 fn check_zero(ask: &Ask<'_>, out: &mut Vec<Finding>) {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, Uncertain, edit, view};
 use crate::models::Confidence;
 use crate::version::{OperationId, Version};
-use view::{Block, id};
+use view::{Block, id, role};
 
 const PARAMS: &[OperationId] = &[OperationId::MessagesCreate, OperationId::MessagesCountTokens];
 
@@ -65,8 +65,8 @@ pub(super) const RULES: &[Rule] = &[
         implies: &[],
         check: check_duplicate_result,
         breaches: |base, out| {
-            let results = json!([edit::tool_result("toolu_01"), edit::tool_result("toolu_01")]);
-            let messages = json!([edit::hello(), called(&["toolu_01"]), edit::user(results)]);
+            let twice = answered(&["toolu_01", "toolu_01"]);
+            let messages = json!([edit::hello(), called(&["toolu_01"]), twice]);
             out.push(edit::small(base, "messages/content/tool_result", edit::tool_talk(messages)));
         },
         answer: Answer::invalid(
@@ -88,17 +88,41 @@ pub(super) const RULES: &[Rule] = &[
         models: None,
         implies: &[],
         check: check_order,
-        breaches: |base, out| {
-            let late = json!([edit::text("Here it is."), edit::tool_result("toolu_01")]);
-            let messages = json!([edit::hello(), called(&["toolu_01"]), edit::user(late)]);
-            out.push(edit::small(base, "messages/content/tool_result", edit::tool_talk(messages)));
-        },
+        breaches: break_order,
         answer: UNANSWERED,
-        explanation: "In the message that answers tool calls the results come first, text after them. \
-            The API stops looking for results at the first other block, hence the answer that says there are none.",
+        explanation: "In the turn that answers tool calls the results come first, text after them. \
+            The API stops looking for results at the first other block, hence the answer that says there are none. \
+            A message of the user's in front of the one with the results is such text as well.",
         remedy: "Put all `tool_result` blocks in front of the text.",
         source: "handle tool calls page",
         confidence: Confidence::Documented,
+        uncertain: None,
+    },
+    Rule {
+        id: "tool-use-id-repeated",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: None,
+        implies: &[],
+        check: check_repeated_use,
+        breaches: |base, out| {
+            let (call, twice) = (called(&["toolu_01"]), called(&["toolu_01", "toolu_01"]));
+            let result = answered(&["toolu_01"]);
+            for (at, messages) in [
+                ("messages/content/tool_use/id", json!([edit::hello(), twice, result])),
+                ("messages/content/tool_use", json!([edit::hello(), call, call, result])),
+            ] {
+                out.push(edit::small(base, at, edit::tool_talk(messages)));
+            }
+        },
+        answer: Answer::invalid(NOT_UNIQUE),
+        explanation: "Two calls of one turn are answered in the same message, each by a result that names its id. \
+            With one id for both nobody can say which call a result is for. Joining the pieces of a stream twice \
+            sends a call twice.",
+        remedy: "Send each call once, with the id that the model gave it.",
+        source: "public reports of live answers",
+        confidence: Confidence::Observed,
         uncertain: None,
     },
     Rule {
@@ -110,18 +134,12 @@ pub(super) const RULES: &[Rule] = &[
         implies: &[],
         check: check_duplicate_use,
         breaches: |base, out| {
-            let results = || edit::user(json!([edit::tool_result("toolu_01")]));
-            let messages = json!([
-                edit::hello(),
-                called(&["toolu_01"]),
-                results(),
-                called(&["toolu_01"]),
-                results()
-            ]);
+            let (call, result) = (called(&["toolu_01"]), answered(&["toolu_01"]));
+            let messages = json!([edit::hello(), call, result, call, result]);
             out.push(edit::small(base, "messages/content/tool_use/id", edit::tool_talk(messages)));
         },
-        answer: Answer::invalid("messages.N.content.M: `tool_use` ids must be unique"),
-        explanation: "Every call has an id of its own, so that its result can be told from others. \
+        answer: Answer::invalid(NOT_UNIQUE),
+        explanation: "Every call has an id of its own, also among those of earlier turns. \
             Clients that number calls from one in each turn repeat them.",
         remedy: "Send the ids back as the model gave them.",
         source: "conflicting public reports",
@@ -145,8 +163,7 @@ pub(super) const RULES: &[Rule] = &[
             out.extend(wrong.then(|| Finding::new("", WITHOUT_TOOLS)));
         },
         breaches: |base, out| {
-            let result = edit::user(json!([edit::tool_result("toolu_01")]));
-            let messages = json!([edit::hello(), called(&["toolu_01"]), result]);
+            let messages = json!([edit::hello(), called(&["toolu_01"]), answered(&["toolu_01"])]);
             out.push(edit::small(base, "tools", json!({"messages": messages})));
         },
         answer: Answer::invalid(WITHOUT_TOOLS),
@@ -168,6 +185,8 @@ const UNANSWERED: Answer = Answer::invalid(
      block must have a corresponding `tool_result` block in the next message.",
 );
 
+const NOT_UNIQUE: &str = "messages.N.content.M: `tool_use` ids must be unique";
+
 const WITHOUT_TOOLS: &str =
     "Requests which include `tool_use` or `tool_result` blocks must define tools.";
 
@@ -183,27 +202,15 @@ impl<'a> Turn<'a> {
         self.all().filter(move |block| block.kind == wanted)
     }
 
+    /// The blocks, each string as one: to the API they are the same.
     fn all(self) -> impl Iterator<Item = Block<'a>> + Clone {
-        self.messages.iter().enumerate().flat_map(move |(n, message)| {
-            let (index, role) = (self.first + n, role(message));
-            let content = view::member_list(message, "content").iter().enumerate();
-            content.map(move |(at, value)| Block {
-                message: index,
-                role,
-                index: at,
-                kind: view::kind(value),
-                value,
-            })
-        })
+        let messages = self.messages.iter().enumerate();
+        messages.flat_map(move |(n, message)| view::message(self.first + n, message).parts())
     }
 
     fn role(self) -> &'a str {
         self.messages.first().map_or("", role)
     }
-}
-
-fn role(message: &Value) -> &str {
-    message.get("role").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Pairs of neighbouring turns; the first has nothing before it, the last nothing after.
@@ -272,7 +279,7 @@ fn unanswered(message: usize, open: &[Block<'_>]) -> Finding {
 }
 
 fn break_unanswered(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let one_of_two = edit::user(json!([edit::tool_result("toolu_01")]));
+    let one_of_two = answered(&["toolu_01"]);
     for (at, messages) in [
         (
             "messages/content/tool_use",
@@ -303,8 +310,8 @@ fn check_unpaired(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn break_unpaired(base: &Base<'_>, out: &mut Vec<Breach>) {
-    let result = || edit::user(json!([edit::tool_result("toolu_01")]));
-    let both = edit::user(json!([edit::tool_result("toolu_01"), edit::tool_result("toolu_02")]));
+    let result = || answered(&["toolu_01"]);
+    let both = answered(&["toolu_01", "toolu_02"]);
     let said = edit::assistant(json!("18 degrees."));
     for (at, messages) in [
         ("messages/content/tool_result/alone", json!([result()])),
@@ -342,8 +349,9 @@ fn check_order(ask: &Ask<'_>, out: &mut Vec<Finding>) {
         };
         let late = turn
             .all()
+            .filter(|block| block.role == "user")
             .skip_while(|block| block.kind == "tool_result")
-            .filter(|b| b.kind == "tool_result");
+            .filter(|block| block.kind == "tool_result");
         let late: BTreeSet<_> = late.map(|block| id(block, "tool_use_id")).collect();
         let hidden: Vec<_> = uses(before).filter(|call| late.contains(id(*call, "id"))).collect();
         if let Some(first) = hidden.first() {
@@ -352,14 +360,41 @@ fn check_order(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
+fn break_order(base: &Base<'_>, out: &mut Vec<Breach>) {
+    let (call, wait) = (called(&["toolu_01"]), edit::user(json!("Wait.")));
+    let late = edit::user(json!([edit::text("Here it is."), edit::tool_result("toolu_01")]));
+    for (at, messages) in [
+        ("messages/content/tool_result", json!([edit::hello(), call, late])),
+        ("messages/content", json!([edit::hello(), call, wait, answered(&["toolu_01"])])),
+    ] {
+        out.push(edit::small(base, at, edit::tool_talk(messages)));
+    }
+}
+
+fn not_unique(block: Block<'_>) -> Finding {
+    Finding::new(block.path(), "`tool_use` ids must be unique")
+}
+
+fn check_repeated_use(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    for (_, turn) in neighbours(ask.body) {
+        let mut seen = BTreeSet::new();
+        out.extend(uses(turn).filter(|block| !seen.insert(id(*block, "id"))).map(not_unique));
+    }
+}
+
 fn check_duplicate_use(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    let calls = || view::blocks(ask.body).filter(|block| block.kind == "tool_use");
-    let mut seen = BTreeSet::new();
-    for block in calls().filter(|block| !seen.insert(id(*block, "id"))) {
-        out.push(Finding::new(block.path(), "`tool_use` ids must be unique"));
+    let mut earlier = BTreeSet::new();
+    for (_, turn) in neighbours(ask.body) {
+        let again = uses(turn).filter(|block| earlier.contains(id(*block, "id")));
+        out.extend(again.map(not_unique));
+        earlier.extend(uses(turn).map(|block| id(block, "id")));
     }
 }
 
 fn called(ids: &[&str]) -> Value {
     edit::assistant(ids.iter().map(|id| edit::tool_use(id)).collect())
+}
+
+fn answered(ids: &[&str]) -> Value {
+    edit::user(ids.iter().map(|id| edit::tool_result(id)).collect())
 }

@@ -1,4 +1,4 @@
-//! PDFs: whether they can be read, whether they are locked, and how many pages they have.
+//! PDFs: whether they can be read, whether they are locked, and how many pages they have, alone and with the images.
 //!
 //! A library reads as much of a file as it takes to find the page tree, and believes the number of pages that the
 //! tree states. A file above [`PDF_BYTES_MAX`] is looked at no further than its first bytes: the price is that of a
@@ -103,10 +103,11 @@ pub(super) const RULES: &[Rule] = &[
         check: check_media,
         breaches: break_media,
         answer: Answer::invalid("Too much media: D document pages + I images > MAX"),
-        explanation: "Pages and images share one limit, since the model sees each page as an image. \
-            A request can stay within both and still hold too much.",
+        explanation: "A request holds 600 images, on models with the smaller window 100, and the pages of its documents \
+            count among them, since the model sees each page as an image. Agents that keep every screenshot reach it; \
+            so do images and documents together that stay within the limit each for itself.",
         remedy: "Drop older images or documents from the conversation.",
-        source: "vision and PDF support pages; public reports of live answers",
+        source: "vision and PDF support pages; public reports of live answers (that they count together)",
         confidence: Confidence::Observed,
         uncertain: None,
     },
@@ -213,11 +214,12 @@ fn break_pages(base: &Base<'_>, out: &mut Vec<Breach>) {
     }
 }
 
+/// Silent where pages alone are over their limit: that has a rule and a wording of its own, which comes first.
 fn check_media(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     let Some(model) = ask.model else { return };
     let images = media::count_images(ask.body) as u64;
-    // Without images, or with too many of them, the pages need not be counted.
-    if images == 0 || images > model.images_max {
+    // Without images the pages need not be counted.
+    if images == 0 {
         return;
     }
     let mut pages = 0;
@@ -236,10 +238,17 @@ fn check_media(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 fn break_media(base: &Base<'_>, out: &mut Vec<Breach>) {
     let Some(model) = edit::model(base, |_| true) else { return };
     let image = media::small_image();
-    let content = json!([edit::MARK, image, edit::pdf(&pdf(2, ""))]);
-    let body = edit::whole_on(base, model, json!({"messages": [edit::user(content)]}));
-    let count = model.images_max - 2;
-    out.push(edit::repeat_items(base, "messages/content", &body, &image, count));
+    for (at, content, count) in [
+        ("messages/content/image", json!([edit::MARK, image]), model.images_max),
+        (
+            "messages/content",
+            json!([edit::MARK, image, edit::pdf(&pdf(2, ""))]),
+            model.images_max - 2,
+        ),
+    ] {
+        let body = edit::whole_on(base, model, json!({"messages": [edit::user(content)]}));
+        out.push(edit::repeat_items(base, at, &body, &image, count));
+    }
 }
 
 /// A file of that many empty pages, base64, with more entries for its trailer.

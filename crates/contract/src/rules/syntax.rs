@@ -1,7 +1,11 @@
 //! The body as bytes: size, compression, encoding, JSON.
 //!
 //! [`parse_body`] does all of it in one pass and stops at the first fault, because each step needs the one
-//! before; the rules of this group only name its outcomes. A server calls it once and skips the checks.
+//! before; the rules of this group only name its outcomes, which is why their checks are one function that is told
+//! which outcome to name. A server calls it once and skips the checks.
+//!
+//! Under `charset=iso-8859-1` each byte is a character, hence no body breaks that encoding; one in UTF-8 under that
+//! name is read as the garbled text it claims to be.
 
 use std::borrow::Cow;
 use std::io::{Read, Write};
@@ -14,10 +18,10 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, Uncertain, edit};
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, Uncertain, edit, headers};
 use crate::models::Confidence;
 use crate::version::{OperationId, Version};
-use position::Position;
+use position::{Position, refused};
 
 mod position;
 
@@ -138,7 +142,8 @@ pub(super) const RULES: &[Rule] = &[
             "The request body is not valid JSON: no low surrogate in string: line 1 column N (char M)",
         ),
         explanation: "An escape such as `\\ud83d` is one half of a character outside the basic plane; alone it \
-            stands for nothing. It comes from text that was cut between the two halves, usually an emoji.",
+            stands for nothing. It comes from text that was cut between the two halves, usually an emoji. \
+            Of a second half alone the API says `invalid high surrogate in string`.",
         remedy: "Cut text at characters, or replace lone surrogates before the text is serialised.",
         source: "anthropics/claude-code#60394 and #9586",
         confidence: Confidence::Observed,
@@ -241,14 +246,22 @@ fn parse(request: &Request) -> Parsed<Value> {
     let encoding = request.headers.get("content-encoding").map_or("", str::trim);
     let is_gzip = encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip");
     let bytes = if is_gzip { inflate(&sent, max)? } else { sent };
-    let text = str::from_utf8(&bytes).map_err(|error| {
+    let text = if headers::has_latin_1_body(request) {
+        Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect())
+    } else {
+        Cow::Borrowed(utf_8(&bytes)?)
+    };
+    serde_json::from_str(&text).map_err(|error| json_fault(&text, &error))
+}
+
+fn utf_8(bytes: &[u8]) -> Parsed<&str> {
+    str::from_utf8(bytes).map_err(|error| {
         let place = Position::at(&bytes[..error.valid_up_to()]);
         (
             Fault::NotUtf8,
             format!("The request body is not valid JSON: invalid UTF-8: {place}").into(),
         )
-    })?;
-    serde_json::from_str(text).map_err(|error| json_fault(text, &error))
+    })
 }
 
 fn inflate(packed: &[u8], max: u64) -> Parsed<Bytes> {
@@ -269,9 +282,10 @@ fn inflate(packed: &[u8], max: u64) -> Parsed<Bytes> {
 fn json_fault(text: &str, error: &serde_json::Error) -> (Fault, Cow<'static, str>) {
     let place = Position::of(text, error);
     let said = error.to_string();
-    let (fault, what) = if said.starts_with("lone leading surrogate")
-        || said.starts_with("unexpected end of hex")
-    {
+    let is_lone = said.starts_with("lone leading surrogate");
+    let (fault, what) = if is_lone && is_second_half(text, error) {
+        (Fault::LoneSurrogate, "invalid high surrogate in string")
+    } else if is_lone || said.starts_with("unexpected end of hex") {
         (Fault::LoneSurrogate, "no low surrogate in string")
     } else if said.starts_with("recursion limit") {
         (Fault::TooDeep, "recursion limit reached")
@@ -281,6 +295,14 @@ fn json_fault(text: &str, error: &serde_json::Error) -> (Fault, Cow<'static, str
         (Fault::NotJson, "unexpected character")
     };
     (fault, format!("The request body is not valid JSON: {what}: {place}").into())
+}
+
+/// Whether the escape that was refused at its last digit is the second half of a character (`\ude00`).
+fn is_second_half(text: &str, error: &serde_json::Error) -> bool {
+    let last = refused(text, error);
+    let digits = last.checked_sub(3).and_then(|first| text.get(first..=last));
+    let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+    unit.is_some_and(|unit| (0xDC00..=0xDFFF).contains(&unit))
 }
 
 fn break_limit(base: &Base<'_>, out: &mut Vec<Breach>) {
@@ -370,4 +392,54 @@ fn raw(base: &Base<'_>, at: &'static str, inside: &[u8]) -> Breach {
     let (before, after) = text.split_once(edit::MARK).expect("the mark is the message's text");
     let bytes = [before.as_bytes(), inside, after.as_bytes()].concat();
     base.with_request(at, |r| r.body = Body::Bytes(bytes.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use classify::Headers;
+
+    use super::*;
+
+    fn parsed(content_type: &str, body: &[u8]) -> Parsed<Value> {
+        let mut headers = Headers::default();
+        headers.push("content-type", content_type.to_owned());
+        let (method, target) = ("POST".into(), "/v1/messages".into());
+        parse(&Request { method, target, headers, body: Body::Bytes(body.to_vec().into()) })
+    }
+
+    #[track_caller]
+    fn check_text(content_type: &str, body: &[u8], expected: &str) {
+        assert_eq!(parsed(content_type, body).unwrap(), expected, "{content_type}");
+    }
+
+    #[test]
+    fn a_body_is_read_in_the_charset_that_it_names() {
+        check_text("application/json", "\"caf\u{e9}\"".as_bytes(), "caf\u{e9}");
+        check_text("application/json; charset=us-ascii", b"\"cafe\"", "cafe");
+        for latin_1 in ["iso-8859-1", "\"ISO-8859-1\"", "latin1"] {
+            let content_type = format!("application/json; charset={latin_1}");
+            check_text(&content_type, b"\"caf\xe9\"", "caf\u{e9}");
+        }
+        let (fault, _) = parsed("application/json; charset=utf-8", b"\"caf\xe9\"").unwrap_err();
+        assert_eq!(fault, Fault::NotUtf8);
+    }
+
+    #[track_caller]
+    fn check_surrogate(body: &str, expected: &str) {
+        let (fault, said) = parsed("application/json", body.as_bytes()).unwrap_err();
+        assert_eq!(fault, Fault::LoneSurrogate, "{body}");
+        let expected = format!("The request body is not valid JSON: {expected} in string: ");
+        assert!(said.starts_with(&expected), "{body}: {said}");
+    }
+
+    #[test]
+    fn halves_of_characters() {
+        check_surrogate(r#""\ud83d""#, "no low surrogate");
+        check_surrogate(r#""\ud83d and on""#, "no low surrogate");
+        check_surrogate(r#""\ud83d\n""#, "no low surrogate");
+        check_surrogate(r#""\ud83d\u0041""#, "no low surrogate");
+        check_surrogate(r#""\ude00""#, "invalid high surrogate");
+        check_surrogate(r#""line\n\uDFFF.""#, "invalid high surrogate");
+        check_surrogate(r#""\ud83d\ude00\ude00""#, "invalid high surrogate");
+    }
 }

@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: Some(takes),
+        models: Some(may_take),
         implies: &[],
         check: |ask, out| {
             let wrong = runs(ask.body).next().filter(|run| run.before.is_none());
@@ -81,7 +81,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: Some(takes),
+        models: Some(may_take),
         implies: &[],
         check: |ask, out| {
             let wrong = runs(ask.body).filter(|run| {
@@ -115,7 +115,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: Some(takes),
+        models: Some(may_take),
         implies: &[],
         check: |ask, out| {
             let wrong = runs(ask.body).filter(|run| run.splits_pair());
@@ -123,7 +123,7 @@ pub(super) const RULES: &[Rule] = &[
             out.extend(wrong.map(|run| run.finding(message)));
         },
         breaches: |base, out| {
-            let Some(model) = edit::model(base, takes) else { return };
+            let Some(model) = edit::model(base, may_take) else { return };
             let messages = json!([
                 edit::hello(),
                 edit::assistant(json!([edit::tool_use("toolu_01")])),
@@ -147,7 +147,7 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: Some(takes),
+        models: Some(may_take),
         implies: &[],
         check: |ask, out| {
             let wrong = runs(ask.body).filter(|run| {
@@ -186,8 +186,9 @@ fn refuses(model: &Model) -> bool {
     !model.system_messages && !model.system_messages_uncertain
 }
 
-fn takes(model: &Model) -> bool {
-    model.system_messages && !model.system_messages_uncertain
+/// Where the sources are silent, a message at a wrong place is refused either way: for its role, or for its place.
+fn may_take(model: &Model) -> bool {
+    !refuses(model)
 }
 
 /// System messages in a row, with the messages around them.
@@ -230,8 +231,8 @@ fn may_precede(before: Message<'_>) -> bool {
     before.role == "user" || last().is_some_and(|block| view::is_server_tool_result(block.kind))
 }
 
-/// A breach on a model that reads system messages.
+/// A breach on a model that may read system messages.
 fn place(base: &Base<'_>, at: &'static str, messages: &Value) -> Option<Breach> {
-    let model = edit::model(base, takes)?;
+    let model = edit::model(base, may_take)?;
     Some(edit::small_on(base, model, at, json!({"messages": messages})))
 }

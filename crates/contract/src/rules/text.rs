@@ -116,7 +116,8 @@ pub(super) const RULES: &[Rule] = &[
             "messages.N.content.M.citations: citations are not permitted in user text",
         ),
         explanation: "Citations are what the model writes about its sources. Since version 2026-10-21 a text block \
-            of the user, or one inside a search result, must not carry any; an empty list is let through.",
+            of the user, or one inside a search result, must not carry any; an empty list is let through. \
+            What is inside a tool result is not named, and not looked at.",
         remedy: "Drop `citations` from text that is sent in the user's name.",
         source: "migration guide of API version 2026-10-21",
         confidence: Confidence::Documented,
@@ -195,6 +196,8 @@ fn has_citations(value: &Value) -> bool {
     view::kind(value) == "text" && !view::member_list(value, "citations").is_empty()
 }
 
+/// The sources name text of the user's own and that of search results there; of text inside a `tool_result` they say
+/// nothing, so it is let through.
 fn check_citations(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     const MESSAGE: &str = "citations are not permitted in user text";
     for block in view::blocks(ask.body).filter(|block| block.role == "user") {

@@ -1,8 +1,9 @@
 //! Thinking and effort: what a model takes of each, and what goes together.
 
-use serde_json::{Value, json};
+use classify::Class;
+use serde_json::json;
 
-use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, edit, view};
+use super::{Answer, Ask, Base, Breach, Finding, Rule, Stage, Uncertain, edit, view};
 use crate::models::{Confidence, Model};
 use crate::version::{OperationId, Version};
 
@@ -29,64 +30,49 @@ pub(super) const RULES: &[Rule] = &[
         uncertain: None,
     },
     Rule {
-        id: "thinking-enabled-unsupported",
+        id: "thinking-form-unsupported",
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: Some(|model| refuses(model, "enabled")),
+        models: Some(|model| FORMS.iter().any(|form| refuses(model, form))),
         implies: &[],
-        check: |ask, out| check_form(ask, out, "enabled", ENABLED_UNSUPPORTED),
-        breaches: |base, out| {
-            break_form(
-                base,
-                out,
-                "thinking/enabled",
-                &json!({"type": "enabled", "budget_tokens": 1024}),
-            );
-        },
-        answer: Answer::invalid(ENABLED_UNSUPPORTED),
-        explanation: "Models from 4.7 on decide themselves how much to think; \
-            they take no budget, only a level of effort.",
-        remedy: "Send `thinking: {type: adaptive}` and `output_config.effort`.",
-        source: "errors page",
+        check: check_form,
+        breaches: |base, out| break_form(base, out, refuses),
+        answer: Answer::invalid(
+            "\"thinking.type.FORM\" is not supported for this model. Use \"thinking.type.adaptive\" and \
+             \"output_config.effort\" to control thinking behavior.",
+        ),
+        explanation: "Which forms of thinking a model takes depends on its age. Models from 4.7 on decide themselves \
+            how much to think and take no budget, so `enabled` is refused. Models up to 4.5 think by a budget that \
+            the caller sets; `adaptive` came with 4.6. Some models always think and refuse `disabled`: their \
+            thinking can only be kept short by a low effort.",
+        remedy: "Instead of `enabled` send `adaptive` and `output_config.effort`; instead of `adaptive` send \
+            `enabled` with `budget_tokens`, or use a newer model; instead of `disabled` drop the parameter and \
+            lower the effort.",
+        source: "errors page; adaptive thinking page; what's-new pages of the models",
         confidence: Confidence::Documented,
         uncertain: None,
     },
     Rule {
-        id: "thinking-adaptive-unsupported",
+        id: "thinking-form-unsettled",
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: Some(|model| refuses(model, "adaptive")),
+        models: Some(|model| !model.thinking_uncertain.is_empty()),
         implies: &[],
-        check: |ask, out| check_form(ask, out, "adaptive", ADAPTIVE_UNSUPPORTED),
-        breaches: |base, out| {
-            break_form(base, out, "thinking/adaptive", &json!({"type": "adaptive"}))
-        },
-        answer: Answer::invalid(ADAPTIVE_UNSUPPORTED),
-        explanation: "Models up to 4.5 think by a budget that the caller sets; adaptive thinking came with 4.6.",
-        remedy: "Send `thinking: {type: enabled, budget_tokens: N}`, or use a newer model.",
-        source: "adaptive thinking page",
-        confidence: Confidence::Documented,
-        uncertain: None,
-    },
-    Rule {
-        id: "thinking-disabled-unsupported",
-        stage: Stage::Body,
-        versions: &Version::ALL,
-        operations: PARAMS,
-        models: Some(|model| refuses(model, "disabled")),
-        implies: &[],
-        check: |ask, out| check_form(ask, out, "disabled", DISABLED_UNSUPPORTED),
-        breaches: |base, out| {
-            break_form(base, out, "thinking/disabled", &json!({"type": "disabled"}))
-        },
-        answer: Answer::invalid(DISABLED_UNSUPPORTED),
-        explanation: "Some models always think; it cannot be switched off, only kept short by a low effort.",
-        remedy: "Drop the parameter and lower `output_config.effort`.",
-        source: "errors page; what's-new pages of the models",
-        confidence: Confidence::Documented,
-        uncertain: None,
+        check: check_open_form,
+        breaches: |base, out| break_form(base, out, is_open),
+        answer: Answer::invalid("\"thinking.type.FORM\" is not supported for this model."),
+        explanation: "For some forms of thinking the pages of a model say neither that it takes them nor that it \
+            refuses them: `between_tools` came with one model, and `disabled` gave way to it there.",
+        remedy: "Use a form that the page of the model names.",
+        source: "what's-new pages of the models",
+        confidence: Confidence::Inferred,
+        uncertain: Some(Uncertain {
+            classes: SETTLED_EITHER_WAY,
+            question: "Are forms refused that the pages of a model do not name: `disabled` on Sonnet 5.5, `enabled` \
+                on Mythos Preview, `between_tools` elsewhere?",
+        }),
     },
     Rule {
         id: "thinking-disabled-with-high-effort",
@@ -161,16 +147,15 @@ pub(super) const RULES: &[Rule] = &[
         stage: Stage::Body,
         versions: &Version::ALL,
         operations: PARAMS,
-        models: None,
+        models: Some(|model| LEVELS.iter().any(|level| lacks_level(model, level))),
         implies: &[],
         check: |ask, out| {
             let level = view::effort(ask.body);
             if !level.is_empty() && ask.model.is_some_and(|model| lacks_level(model, level)) {
-                let message = format!("effort level '{level}' is not supported on this model");
-                out.push(Finding::new("output_config.effort", message));
+                out.push(level_unsupported(level));
             }
         },
-        breaches: break_level,
+        breaches: |base, out| break_level(base, out, lacks_level),
         answer: Answer::invalid(
             "output_config.effort: effort level 'LEVEL' is not supported on this model",
         ),
@@ -180,10 +165,42 @@ pub(super) const RULES: &[Rule] = &[
         confidence: Confidence::Documented,
         uncertain: None,
     },
+    Rule {
+        id: "effort-level-unsettled",
+        stage: Stage::Body,
+        versions: &Version::ALL,
+        operations: PARAMS,
+        models: Some(|model| !model.effort_uncertain.is_empty()),
+        implies: &[],
+        check: |ask, out| {
+            let level = view::effort(ask.body);
+            let open = |model: &Model| is_level_open(model, level);
+            out.extend(ask.model.is_some_and(open).then(|| level_unsupported(level)));
+        },
+        breaches: |base, out| break_level(base, out, is_level_open),
+        answer: Answer::invalid(
+            "output_config.effort: effort level 'LEVEL' is not supported on this model",
+        ),
+        explanation: "The models of the Fable and Mythos lines take effort, but which of its highest levels is \
+            not stated for each of them.",
+        remedy: "Use a level the effort page lists for the model.",
+        source: "effort page",
+        confidence: Confidence::Inferred,
+        uncertain: Some(Uncertain {
+            classes: SETTLED_EITHER_WAY,
+            question: "Do the models for which the effort page is silent take `xhigh` and `max`, and Mythos Preview \
+                any level?",
+        }),
+    },
 ];
 
-const ENABLED_UNSUPPORTED: &str = "\"thinking.type.enabled\" is not supported for this model. Use \
-    \"thinking.type.adaptive\" and \"output_config.effort\" to control thinking behavior.";
+/// Where a model may take what its pages do not name.
+const SETTLED_EITHER_WAY: &[Class] = &[Class::InvalidRequest, Class::Accepted, Class::Streamed];
+
+const FORMS: [&str; 4] = ["adaptive", "between_tools", "disabled", "enabled"];
+
+const LEVELS: [&str; 5] = ["low", "medium", "high", "xhigh", "max"];
+
 const ADAPTIVE_UNSUPPORTED: &str = "adaptive thinking is not supported on this model";
 const DISABLED_UNSUPPORTED: &str = "\"thinking.type.disabled\" is not supported for this model. Thinking defaults to \
     adaptive mode when not specified; use \"thinking.type.adaptive\" and \"output_config.effort\" to control \
@@ -225,19 +242,52 @@ fn break_budget(base: &Base<'_>, out: &mut Vec<Breach>) {
 }
 
 fn refuses(model: &Model, form: &str) -> bool {
-    !model.thinks(form) && !model.thinking_uncertain.iter().any(|uncertain| uncertain == form)
+    !form.is_empty() && !model.thinks(form) && !is_open(model, form)
 }
 
-fn check_form(ask: &Ask<'_>, out: &mut Vec<Finding>, form: &str, message: &'static str) {
-    if view::thinking(ask.body) == form {
+fn is_open(model: &Model, form: &str) -> bool {
+    model.thinking_uncertain.iter().any(|open| open == form)
+}
+
+fn check_form(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let form = view::thinking(ask.body);
+    if !ask.model.is_some_and(|model| refuses(model, form)) {
+        return;
+    }
+    out.push(match form {
+        "adaptive" => Finding::new("", ADAPTIVE_UNSUPPORTED),
+        "disabled" => Finding::new("", DISABLED_UNSUPPORTED),
+        _ => Finding::new(
+            "",
+            format!(
+                "\"thinking.type.{form}\" is not supported for this model. Use \"thinking.type.adaptive\" and \
+                 \"output_config.effort\" to control thinking behavior."
+            ),
+        ),
+    });
+}
+
+fn check_open_form(ask: &Ask<'_>, out: &mut Vec<Finding>) {
+    let form = view::thinking(ask.body);
+    if ask.model.is_some_and(|model| is_open(model, form)) {
+        let message = format!("\"thinking.type.{form}\" is not supported for this model.");
         out.push(Finding::new("", message));
     }
 }
 
-fn break_form(base: &Base<'_>, out: &mut Vec<Breach>, at: &'static str, thinking: &Value) {
-    let form = view::kind(thinking);
-    let Some(model) = edit::model(base, |model| refuses(model, form)) else { return };
-    out.push(edit::small_on(base, model, at, json!({"thinking": thinking})));
+/// Each form on a model of which `test` is true.
+fn break_form(base: &Base<'_>, out: &mut Vec<Breach>, test: fn(&Model, &str) -> bool) {
+    for (at, thinking) in [
+        ("thinking/enabled", json!({"type": "enabled", "budget_tokens": 1024})),
+        ("thinking/adaptive", json!({"type": "adaptive"})),
+        ("thinking/disabled", json!({"type": "disabled"})),
+        ("thinking/between_tools", json!({"type": "between_tools"})),
+    ] {
+        let model = edit::model(base, |model| test(model, view::kind(&thinking)));
+        out.extend(
+            model.map(|model| edit::small_on(base, model, at, json!({"thinking": thinking}))),
+        );
+    }
 }
 
 fn check_disabled_effort(ask: &Ask<'_>, out: &mut Vec<Finding>) {
@@ -268,23 +318,21 @@ fn check_first_block(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     if view::thinking(ask.body) != "enabled" {
         return;
     }
-    let mut start: Option<view::Message<'_>> = None;
+    let mut first: Option<view::Block<'_>> = None;
     let mut calls = false;
     for message in view::messages(ask.body) {
         match message.role {
             "user" if !message.blocks().any(|block| block.kind == "tool_result") => {
-                (start, calls) = (None, false)
+                (first, calls) = (None, false)
             }
             "assistant" => {
-                start.get_or_insert(message);
+                first = first.or_else(|| message.parts().next());
                 calls |= message.blocks().any(|block| block.kind == "tool_use");
             }
             _ => {}
         }
     }
-    let Some(first) = start.filter(|_| calls).and_then(|start| start.blocks().next()) else {
-        return;
-    };
+    let Some(first) = first.filter(|_| calls) else { return };
     if !matches!(first.kind, "thinking" | "redacted_thinking") {
         let message = format!(
             "Expected `thinking` or `redacted_thinking`, but found `{}`. When `thinking` is enabled, a final \
@@ -298,13 +346,18 @@ fn check_first_block(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 
 fn break_first_block(base: &Base<'_>, out: &mut Vec<Breach>) {
     let Some(model) = edit::model(base, |model| model.thinks("enabled")) else { return };
-    for (at, blocks) in [
-        ("messages/content/text", json!([edit::text("One moment."), edit::tool_use("toolu_01")])),
-        ("messages/content/tool_use", json!([edit::tool_use("toolu_01")])),
+    let call = edit::tool_use("toolu_01");
+    for (at, turn) in [
+        (
+            "messages/content/string",
+            vec![edit::assistant(json!("One moment.")), edit::assistant(json!([call]))],
+        ),
+        ("messages/content/text", vec![edit::assistant(json!([edit::text("One moment."), call]))]),
+        ("messages/content/tool_use", vec![edit::assistant(json!([call]))]),
     ] {
         let result = edit::user(json!([edit::tool_result("toolu_01")]));
-        let mut members =
-            edit::tool_talk(json!([edit::user(json!("Hello.")), edit::assistant(blocks), result]));
+        let messages = [vec![edit::user(json!("Hello."))], turn, vec![result]].concat();
+        let mut members = edit::tool_talk(json!(messages));
         members["thinking"] = json!({"type": "enabled", "budget_tokens": 1024});
         out.push(edit::small_on(base, model, at, members));
     }
@@ -316,14 +369,25 @@ fn has_no_effort(model: &Model) -> bool {
 
 fn lacks_level(model: &Model, level: &str) -> bool {
     !model.effort.is_empty()
-        && !model.effort.iter().chain(&model.effort_uncertain).any(|known| known == level)
+        && !is_level_open(model, level)
+        && !model.effort.iter().any(|known| known == level)
 }
 
-fn break_level(base: &Base<'_>, out: &mut Vec<Breach>) {
+fn is_level_open(model: &Model, level: &str) -> bool {
+    model.effort_uncertain.iter().any(|open| open == level)
+}
+
+fn level_unsupported(level: &str) -> Finding {
+    let message = format!("effort level '{level}' is not supported on this model");
+    Finding::new("output_config.effort", message)
+}
+
+/// The highest levels, each on a model of which `test` is true.
+fn break_level(base: &Base<'_>, out: &mut Vec<Breach>, test: fn(&Model, &str) -> bool) {
     for (at, level) in
         [("output_config/effort/max", "max"), ("output_config/effort/xhigh", "xhigh")]
     {
-        let Some(model) = edit::model(base, |model| lacks_level(model, level)) else { continue };
+        let Some(model) = edit::model(base, |model| test(model, level)) else { continue };
         out.push(edit::small_on(base, model, at, json!({"output_config": {"effort": level}})));
     }
 }

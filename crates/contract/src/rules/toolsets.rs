@@ -258,6 +258,21 @@ fn toolsets(params: &Value) -> impl Iterator<Item = (usize, &'static str, Member
     })
 }
 
+/// Whether a tool is a toolset of which no enabled member is in sight.
+pub(super) fn is_deferred(tool: &Value) -> bool {
+    let toolset = TOOLSETS.iter().find(|toolset| toolset.kind == view::kind(tool));
+    toolset
+        .map(|toolset| Members::of(toolset, tool))
+        .is_some_and(|m| m.deferred > 0 && m.shown == 0)
+}
+
+/// A toolset with all its members deferred.
+pub(super) fn deferred() -> Value {
+    let names = TOOLSETS[0].members.iter().copied();
+    let configs: Value = names.map(|name| (name, json!({"defer_loading": true}))).collect();
+    json!({"type": TOOLSETS[0].kind, "configs": configs})
+}
+
 fn with_configs(base: &Base<'_>, at: &'static str, kind: &str, configs: &Value) -> Breach {
     edit::small(base, at, json!({"tools": [{"type": kind, "configs": configs}]}))
 }

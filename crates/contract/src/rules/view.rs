@@ -50,6 +50,20 @@ impl<'a> Message<'a> {
         })
     }
 
+    /// The blocks, or the one text block that a string stands for; none if there is nothing in it.
+    pub fn parts(self) -> impl Iterator<Item = Block<'a>> + Clone {
+        let text = Some(self.content).filter(|content| content.is_string() && !self.is_empty());
+        let blocks = list(self.content).iter().map(|value| (kind(value), value));
+        let parts = text.map(|content| ("text", content)).into_iter().chain(blocks);
+        parts.enumerate().map(move |(index, (kind, value))| Block {
+            message: self.index,
+            role: self.role,
+            index,
+            kind,
+            value,
+        })
+    }
+
     /// Whether there is nothing in it: an empty string or an empty list.
     pub fn is_empty(self) -> bool {
         match self.content {
@@ -64,11 +78,17 @@ impl<'a> Message<'a> {
 pub fn messages(
     params: &Value,
 ) -> impl DoubleEndedIterator<Item = Message<'_>> + ExactSizeIterator {
-    member_list(params, "messages").iter().enumerate().map(|(index, message)| Message {
-        index,
-        role: message.get("role").and_then(Value::as_str).unwrap_or_default(),
-        content: message.get("content").unwrap_or(&Value::Null),
-    })
+    member_list(params, "messages").iter().enumerate().map(|(index, value)| message(index, value))
+}
+
+/// A message that stands at that place.
+pub fn message(index: usize, value: &Value) -> Message<'_> {
+    Message { index, role: role(value), content: value.get("content").unwrap_or(&Value::Null) }
+}
+
+/// The role of a message; empty if there is none.
+pub fn role(message: &Value) -> &str {
+    message.get("role").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The id that the block has under that member; empty if there is none.
@@ -127,46 +147,83 @@ pub fn list(value: &Value) -> &[Value] {
 pub struct Place<'p> {
     pub parent: Option<&'p Self>,
     pub member: &'static str,
-    pub index: usize,
+    /// `None` if the member is no list.
+    pub index: Option<usize>,
 }
 
 impl Place<'_> {
     /// Dotted path, as the API writes it.
     pub fn path(self) -> String {
-        let own = format!("{}.{}", self.member, self.index);
+        let index = self.index.map(|index| format!(".{index}")).unwrap_or_default();
+        let own = format!("{}{index}", self.member);
         self.parent.map_or_else(|| own.clone(), |parent| format!("{}.{own}", parent.path()))
     }
 }
 
 /// Visits every content block of every message, those inside results and documents included, innermost
 /// first: the order in which the API reads cache breakpoints.
+///
+/// What is inside the results of server tools is left out: the API has made it, and answers for it.
 pub fn each_block<'a>(params: &'a Value, visit: &mut dyn FnMut(Place<'_>, &'a Value)) {
+    each_in_messages(params, inside, visit);
+}
+
+/// The same with what is inside the results of server tools: a breakpoint may be set there, too.
+pub fn each_markable<'a>(params: &'a Value, visit: &mut dyn FnMut(Place<'_>, &'a Value)) {
+    each_in_messages(params, inside_all, visit);
+}
+
+/// The blocks inside a block, and the member that holds them.
+type Inside = fn(&Value) -> (&'static str, &[Value]);
+
+/// Holds one block instead of a list.
+const FETCHED: &str = "content.content";
+
+fn inside(block: &Value) -> (&'static str, &[Value]) {
+    match kind(block) {
+        "tool_result" | "search_result" => ("content", member_list(block, "content")),
+        "document" => ("source.content", of_member(block, "source", "content")),
+        _ => ("", &[]),
+    }
+}
+
+fn inside_all(block: &Value) -> (&'static str, &[Value]) {
+    let fetched = || block.get("content")?.get("content");
+    match kind(block) {
+        "web_fetch_tool_result" => (FETCHED, fetched().map_or(&[], std::slice::from_ref)),
+        "tool_search_tool_result" => {
+            ("content.tool_references", of_member(block, "content", "tool_references"))
+        }
+        _ => inside(block),
+    }
+}
+
+fn of_member<'a>(block: &'a Value, member: &str, list: &str) -> &'a [Value] {
+    block.get(member).map_or(&[], |value| member_list(value, list))
+}
+
+fn each_in_messages<'a>(
+    params: &'a Value,
+    inside: Inside,
+    visit: &mut dyn FnMut(Place<'_>, &'a Value),
+) {
     for message in messages(params) {
-        let parent = Place { parent: None, member: "messages", index: message.index };
-        each_below(parent, "content", list(message.content), visit);
+        let parent = Place { parent: None, member: "messages", index: Some(message.index) };
+        each_below(parent, ("content", list(message.content)), inside, visit);
     }
 }
 
 /// Recursion ends with the JSON, whose depth the parser has limited.
 fn each_below<'a>(
     parent: Place<'_>,
-    member: &'static str,
-    blocks: &'a [Value],
+    (member, blocks): (&'static str, &'a [Value]),
+    inside: Inside,
     visit: &mut dyn FnMut(Place<'_>, &'a Value),
 ) {
     for (index, block) in blocks.iter().enumerate() {
+        let index = (member != FETCHED).then_some(index);
         let place = Place { parent: Some(&parent), member, index };
-        match kind(block) {
-            "tool_result" | "search_result" => {
-                each_below(place, "content", member_list(block, "content"), visit)
-            }
-            "document" => {
-                let inner =
-                    block.get("source").map_or(&[][..], |source| member_list(source, "content"));
-                each_below(place, "source.content", inner, visit);
-            }
-            _ => {}
-        }
+        each_below(place, inside(block), inside, visit);
         visit(place, block);
     }
 }

@@ -98,21 +98,16 @@ impl Walk<'_> {
         };
         let mapping = discriminator.get("mapping").and_then(Value::as_object);
         if tag != KIND {
-            return self.by_role(tag, mapping, value);
+            return self.by_role(tag, branches, mapping, value);
         }
         let name = match members.get(tag) {
-            Some(Value::String(name)) => name.as_str(),
-            // The one branch whose tag may be absent takes the untagged value.
-            None | Some(Value::Null) => match self.branch_without_tag(branches, tag) {
-                Some(branch) => return self.schema(branch, value),
-                None => {
-                    return self
-                        .finding(format!("Unable to extract tag using discriminator '{tag}'"));
-                }
-            },
-            Some(_) => {
-                return self.finding(format!("Unable to extract tag using discriminator '{tag}'"));
-            }
+            Some(Value::String(name)) => Some(name.as_str()),
+            // The one branch whose tag may be absent takes the untagged value, and its name stands in the path.
+            None | Some(Value::Null) => self.name_without_tag(branches, tag, mapping),
+            Some(_) => None,
+        };
+        let Some(name) = name else {
+            return self.finding(format!("Unable to extract tag using discriminator '{tag}'"));
         };
         match mapping.and_then(|mapping| mapping.get(name)).and_then(Value::as_str) {
             Some(target) => self.inside(name, |walk| {
@@ -134,15 +129,16 @@ impl Walk<'_> {
     fn by_role(
         &mut self,
         tag: &str,
+        branches: &[Value],
         mapping: Option<&Map<String, Value>>,
         value: &Value,
     ) -> Option<Finding> {
-        let names: Vec<_> = mapping.into_iter().flat_map(Map::keys).map(String::as_str).collect();
         let named = value.get(tag).map(|name| name.as_str().and_then(|name| mapping?.get(name)));
         match named {
             None => self.inside(tag, |walk| walk.finding("Field required")),
             Some(None) => {
-                let choices: Vec<_> = names.into_iter().map(Value::from).collect();
+                let names = branches.iter().filter_map(|branch| name_of(branch, mapping));
+                let choices: Vec<_> = names.map(Value::from).collect();
                 let message = format!("Input should be {}", either(&choices));
                 self.inside(tag, |walk| walk.finding(message))
             }
@@ -152,11 +148,18 @@ impl Walk<'_> {
         }
     }
 
-    fn branch_without_tag<'b>(&self, branches: &'b [Value], tag: &str) -> Option<&'b Value> {
-        branches.iter().find(|branch| {
+    /// The tag that the branch which does not require one would have.
+    fn name_without_tag<'m>(
+        &self,
+        branches: &[Value],
+        tag: &str,
+        mapping: Option<&'m Map<String, Value>>,
+    ) -> Option<&'m str> {
+        let branch = branches.iter().find(|branch| {
             let required = resolve(self.document, branch).get("required").and_then(Value::as_array);
             required.is_none_or(|required| required.iter().all(|name| name != tag))
-        })
+        });
+        name_of(branch?, mapping)
     }
 
     fn untagged(&mut self, branches: &[Value], value: &Value) -> Option<Finding> {
@@ -258,13 +261,14 @@ impl Walk<'_> {
         if let Some(min) = bound("minLength").filter(|min| length < *min) {
             return Some(format!("String should have at least {min} character{}", s(min)));
         }
-        if let Some(max) = bound("maxLength").filter(|max| length > *max) {
-            return Some(format!("String should have at most {max} character{}", s(max)));
+        // Before the longest length, which the patterns of names hold as well: the API then names the pattern.
+        if let Some(pattern) = keywords.get("pattern").and_then(Value::as_str)
+            && self.validators.patterns.get(pattern).is_some_and(|known| !known.is_valid(value))
+        {
+            return Some(format!("String should match pattern '{pattern}'"));
         }
-        let pattern = keywords.get("pattern").and_then(Value::as_str)?;
-        let holds =
-            self.validators.patterns.get(pattern).is_none_or(|validator| validator.is_valid(value));
-        (!holds).then(|| format!("String should match pattern '{pattern}'"))
+        let max = bound("maxLength").filter(|max| length > *max)?;
+        Some(format!("String should have at most {max} character{}", s(max)))
     }
 
     fn allows_null(&self, keywords: &Map<String, Value>) -> bool {
@@ -297,6 +301,12 @@ impl Walk<'_> {
     fn finding(&self, message: impl Into<Cow<'static, str>>) -> Option<Finding> {
         Some(Finding::new(self.path.clone(), message))
     }
+}
+
+/// The tag that chooses the branch.
+fn name_of<'m>(branch: &Value, mapping: Option<&'m Map<String, Value>>) -> Option<&'m str> {
+    let reference = branch.get("$ref")?;
+    mapping?.iter().find(|(_, target)| *target == reference).map(|(name, _)| name.as_str())
 }
 
 fn number(keywords: &Map<String, Value>, value: f64) -> Option<String> {

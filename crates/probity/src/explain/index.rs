@@ -72,6 +72,14 @@ fn rule(specs: &Specs, rule: &Rule) -> Entry {
         entry.related.push((*rule).to_owned());
     }
     entry.related.extend(rule.answer.error_code.map(str::to_owned));
+    if let [shown, others @ ..] = &witnesses(specs, &[rule.id])[..]
+        && !others.is_empty()
+    {
+        let shown = shown.variant.iter().map(|variant| format!("{variant} (below)")).next();
+        let shown = shown.unwrap_or_else(|| "the one below".to_owned());
+        let others = others.iter().filter_map(|witness| witness.variant.as_deref());
+        entry.fact("witnesses", format!("{shown}, {}", list(others)));
+    }
     entry.examples = examples(specs, &[rule.id]);
     entry.remedy = rule.remedy.to_owned();
     entry.source = stated(rule.source, rule.confidence);
@@ -230,8 +238,10 @@ fn depends_on(dependence: Dependence) -> &'static str {
         Dependence::Credential => "the kind and age of the credential",
         Dependence::Files => "what is stored, at the API or elsewhere",
         Dependence::Load => "how much is sent at the moment",
+        Dependence::Model => "the model: only retired ones answered like this",
         Dependence::Network => "where the request comes from, and over what",
         Dependence::Output => "what the model wrote",
+        Dependence::Schema => "what the compiler makes of the schema",
     }
 }
 
@@ -284,10 +294,19 @@ fn exit(exit: Exit) -> Entry {
     entry
 }
 
-fn examples(specs: &Specs, names: &[&str]) -> Vec<super::Example> {
-    let witnesses =
-        specs.witnesses.iter().filter(|witness: &&Witness| names.contains(&&*witness.rule));
-    witnesses.filter_map(|witness| example(&specs.contract, witness)).collect()
+/// The first witness of each demand: its others are variants of the same mistake.
+fn examples(specs: &Specs, demands: &[&str]) -> Vec<super::Example> {
+    let mut witnesses = witnesses(specs, demands);
+    witnesses.dedup_by(|one, other| one.rule == other.rule);
+    witnesses.iter().filter_map(|witness| example(&specs.contract, witness)).collect()
+}
+
+/// By rule, and of each the one without a variant first.
+fn witnesses<'s>(specs: &'s Specs, demands: &[&str]) -> Vec<&'s Witness> {
+    let witnesses = specs.witnesses.iter();
+    let mut found: Vec<_> = witnesses.filter(|it| demands.contains(&&*it.rule)).collect();
+    found.sort_by_key(|witness| (&witness.rule, &witness.variant));
+    found
 }
 
 /// Makes every relation mutual, adds what a text names in backticks, and drops what is not there.

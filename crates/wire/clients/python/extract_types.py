@@ -1,9 +1,9 @@
 """Writes the types of the installed SDK as JSON Schema to standard output.
 
 For each operation: what a call takes and what an answer holds, by media type. Then the error body with the details of
-coded errors, the list of error types, the table of error codes, and the names of all exported types that none of
-these reach, so that whoever compares sees what was left out.
-Only what is generally available is asked for: nothing below `beta`.
+coded errors, the values of the beta header, the list of error types, the table of error codes, and the names of all
+exported types that none of these reach, so that whoever compares sees what was left out.
+Only what is generally available is asked for: nothing below `beta`, but for the names of the betas.
 """
 
 import inspect
@@ -94,6 +94,8 @@ def main():
         },
         "error": found["error", ""],
         "error_details": found["details", ""],
+        # Any string is taken, and these are known.
+        "betas": next(filter(None, map(typing.get_args, typing.get_args(types.AnthropicBetaParam)))),
         "error_types": typing.get_args(shared.error_type.ErrorType),
         "error_codes": [{"status": status, "code": code} for status, code in ERROR_CLASSES],
         # A generic or twice used name is lengthened in the definitions.

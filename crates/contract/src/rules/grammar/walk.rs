@@ -1,4 +1,4 @@
-//! Walks over the schemas that become grammars, and what keeps one from becoming one.
+//! Walks over the schemas that become grammars, and circles of references in them.
 
 use serde_json::{Map, Value};
 
@@ -83,62 +83,6 @@ fn each_below<'a>(place: Option<&Place<'_>>, schema: &'a Value, visit: &mut Visi
     }
 }
 
-/// What a grammar cannot express, told from one keyword.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Fault {
-    AllOfWithRef,
-    ArrayConstraint,
-    Constraint,
-    ExternalRef,
-    Pattern,
-}
-
-/// What is wrong with that keyword of the schema, if anything is.
-pub(super) fn fault(schema: &Map<String, Value>, keyword: &str, value: &Value) -> Option<Fault> {
-    let has_ref = |schema: &Value| schema.get("$ref").is_some();
-    let (found, fault) = match keyword {
-        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf"
-        | "minLength" | "maxLength" => (!value.is_null(), Fault::Constraint),
-        "minItems" => (value.as_f64().is_some_and(|n| n > 1.0), Fault::ArrayConstraint),
-        "maxItems" | "contains" => (!value.is_null(), Fault::ArrayConstraint),
-        "uniqueItems" => (*value == true, Fault::ArrayConstraint),
-        "$ref" => {
-            (value.as_str().is_some_and(|target| !target.starts_with('#')), Fault::ExternalRef)
-        }
-        "allOf" => {
-            let is_beside = schema.contains_key("$ref");
-            (is_beside || view::list(value).iter().any(has_ref), Fault::AllOfWithRef)
-        }
-        "pattern" => (value.as_str().is_some_and(looks_back_or_around), Fault::Pattern),
-        _ => return None,
-    };
-    found.then_some(fault)
-}
-
-/// Whether a regular expression has what no grammar can: lookaround, backreferences, word boundaries.
-fn looks_back_or_around(pattern: &str) -> bool {
-    let (mut rest, mut in_class) = (pattern, false);
-    while let Some(first) = rest.chars().next() {
-        let tail = &rest[first.len_utf8()..];
-        // What is escaped is passed over together with its backslash; inside a class `\b` is a backspace.
-        let escaped = tail.chars().next().filter(|_| first == '\\');
-        match (first, escaped) {
-            (_, Some('b' | 'B' | 'k' | '1'..='9')) if !in_class => return true,
-            ('(', _)
-                if !in_class
-                    && ["?=", "?!", "?<=", "?<!"].iter().any(|mark| tail.starts_with(mark)) =>
-            {
-                return true;
-            }
-            ('[', _) => in_class = true,
-            (']', _) => in_class = false,
-            _ => {}
-        }
-        rest = &tail[escaped.map_or(0, char::len_utf8)..];
-    }
-    false
-}
-
 /// A reference within a schema: the steps to where it stands, and to where it leads.
 struct Ref {
     from: Vec<String>,
@@ -201,49 +145,11 @@ fn local_refs(schema: &Value) -> Vec<Ref> {
     refs
 }
 
-/// The wording of the API, where it is known.
-pub(super) fn complaint(fault: Fault, kind: Option<&str>, keyword: &str, value: &Value) -> String {
-    match fault {
-        Fault::AllOfWithRef => "allOf with $ref is not supported".to_owned(),
-        Fault::ArrayConstraint if keyword == "minItems" => {
-            "For 'array' type, 'minItems' values other than 0 or 1 are not supported".to_owned()
-        }
-        Fault::ArrayConstraint | Fault::Constraint => {
-            let about = kind.map(|kind| format!("For '{kind}' type, ")).unwrap_or_default();
-            format!("{about}property '{keyword}' is not supported")
-        }
-        Fault::ExternalRef => {
-            format!("External $ref is not supported: {}", value.as_str().unwrap_or_default())
-        }
-        Fault::Pattern => {
-            "regex lookaround, backreferences and word boundaries are not supported".to_owned()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[track_caller]
-    fn check_pattern(pattern: &str, expected: bool) {
-        assert_eq!(looks_back_or_around(pattern), expected, "{pattern}");
-    }
-
-    #[test]
-    fn patterns() {
-        for plain in
-            ["", r"^[a-z]+$", r"\\b", r"[\b]", r"[(?=]", r"(?:a|b)", r"(?<year>\d{4})", "\\"]
-        {
-            check_pattern(plain, false);
-        }
-        for complex in [r"\bcat", r"(a)\1", r"a(?=b)", r"a(?!b)", r"(?<=a)b", r"(?<!a)b", r"[x]\B"]
-        {
-            check_pattern(complex, true);
-        }
-    }
 
     #[track_caller]
     fn check_circle(schema: &Value, expected: Option<&[&str]>) {

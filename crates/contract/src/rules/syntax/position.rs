@@ -16,16 +16,19 @@ impl Position {
         Self { line: before.matches('\n').count() + 1, column, character: before.chars().count() }
     }
 
-    /// `serde_json` points at the byte that was refused; at the end of the text, at the last one read.
     pub(super) fn of(text: &str, error: &serde_json::Error) -> Self {
-        if error.is_eof() {
-            return Self::at(text.as_bytes());
-        }
-        let earlier: usize =
-            text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-        let end = (earlier + error.column().saturating_sub(1)).min(text.len());
-        Self::at(&text.as_bytes()[..end])
+        Self::at(&text.as_bytes()[..refused(text, error)])
     }
+}
+
+/// The byte that was refused. At the end of the text `serde_json` points at the last one read instead.
+pub(super) fn refused(text: &str, error: &serde_json::Error) -> usize {
+    if error.is_eof() {
+        return text.len();
+    }
+    let earlier: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    (earlier + error.column().saturating_sub(1)).min(text.len())
 }
 
 impl fmt::Display for Position {
