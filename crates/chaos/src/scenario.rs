@@ -8,7 +8,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::handling::OutcomeClass;
+mod expect;
+
+pub use expect::{Expect, Wait};
 
 /// One rehearsed failure and the handling it demands.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -129,34 +131,6 @@ impl Fault {
             Self::Delay { .. } | Self::Insert { .. } => false,
         }
     }
-}
-
-/// What a right client does, as far as this scenario alone can say; the general rules hold besides.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Expect {
-    pub attempts: Span,
-    /// Every outcome that is right.
-    pub outcome: Vec<OutcomeClass>,
-    /// The status that the error must carry.
-    pub status: Option<u16>,
-    /// The API's error type that the error must carry.
-    pub error_type: Option<String>,
-    /// The request id that the error must carry.
-    pub request_id: Option<String>,
-    /// The complete text that a success must carry.
-    pub text: Option<String>,
-    #[serde(default, rename = "wait")]
-    pub waits: Vec<Wait>,
-}
-
-/// How long a client waits before a retry; retry 1 lies between attempts 1 and 2.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Wait {
-    pub retry: u32,
-    pub at_least_ms: u64,
-    pub at_most_ms: Option<u64>,
 }
 
 /// A range of counts: `2`, `1-3`, `2-` or `every`.
