@@ -27,6 +27,50 @@ pub struct Call {
     /// Limit on the whole call.
     pub deadline_ms: u64,
     pub max_retries: u32,
+    /// What is asked beyond one plain call.
+    pub asks: Asks,
+}
+
+/// What a scenario may ask of a client beyond one plain call; a client that cannot is skipped, with the reason.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Asks {
+    /// The caller calls the stream off after so many events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_after_events: Option<u32>,
+    /// The caller walks away after so many events, and neither reads on nor closes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abandon_after_events: Option<u32>,
+    /// So many calls in place of one, with the same client object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u32>,
+    /// So many of them at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
+    /// A second turn on top of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_up: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Credential>,
+    /// The request offers a tool.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tools: bool,
+}
+
+/// How much the client is told to log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Log {
+    Debug,
+}
+
+/// How the client comes by its credential, where that is not a fixed key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Credential {
+    /// A function that gives another key each time that it is asked.
+    Rotating,
 }
 
 /// Without the key: debug output ends up in logs.
@@ -62,6 +106,10 @@ pub enum OutcomeClass {
     Aborted,
     /// The API said no.
     ApiError,
+    /// The client's process ended in the middle of the call.
+    Crashed,
+    /// It failed, and says no more: a black box.
+    Failed,
     /// The answer began and did not end.
     Incomplete,
     /// Nothing was sent.
@@ -74,9 +122,11 @@ pub enum OutcomeClass {
 }
 
 impl OutcomeClass {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Aborted,
         Self::ApiError,
+        Self::Crashed,
+        Self::Failed,
         Self::Incomplete,
         Self::LocalError,
         Self::ProtocolError,
@@ -90,6 +140,8 @@ impl OutcomeClass {
         match self {
             Self::Aborted => "aborted",
             Self::ApiError => "api-error",
+            Self::Crashed => "crashed",
+            Self::Failed => "failed",
             Self::Incomplete => "incomplete",
             Self::LocalError => "local-error",
             Self::ProtocolError => "protocol-error",
@@ -144,7 +196,7 @@ pub enum End {
 }
 
 /// Everything that was seen of one client in one trial.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Handling {
     pub attempts: Vec<Attempt>,
     /// What the client reported, or nothing if it had not returned by the deadline.
@@ -154,6 +206,10 @@ pub struct Handling {
     pub unfired: Vec<usize>,
     /// The latest that a timer of the harness went off during the trial: what its times are worth.
     pub noise_ms: u64,
+    /// Requests that followed a redirect to the harness's second origin, with what they were given there.
+    pub abroad: Vec<Attempt>,
+    /// Numbers of the attempts that began on their connection before the reply to the last one was over.
+    pub pipelined: Vec<u32>,
     /// What went wrong on the harness's own side.
     pub trouble: Option<String>,
 }
@@ -161,17 +217,10 @@ pub struct Handling {
 impl Handling {
     /// The handling that could not be seen, for this reason.
     pub fn failed(trouble: String) -> Self {
-        Self {
-            attempts: vec![],
-            outcome: None,
-            elapsed_ms: 0,
-            unfired: vec![],
-            noise_ms: 0,
-            trouble: Some(trouble),
-        }
+        Self { trouble: Some(trouble), ..Self::default() }
     }
 
-    /// From the end of each attempt to the head of the next.
+    /// From the end of each attempt to the head of the next; 0 where the two overlap.
     pub fn gaps_ms(&self) -> Vec<u64> {
         self.attempts
             .windows(2)

@@ -4,15 +4,22 @@
 //! last, so that a finding names the rule that was broken before it names the file that noticed. The price of
 //! rules that need no scenario is that each must be right in all of them: what is only advisable warns.
 
+mod connections;
+mod demand;
 mod expectation;
 mod finding;
+pub mod herd;
 mod retries;
+mod sameness;
+mod times;
 mod truth;
+mod waits;
 
 use crate::handling::{Handling, OutcomeClass};
 use crate::scenario::{Scenario, Surface};
 use crate::served::{Served, served};
 
+use demand::{Demand, demand};
 pub use finding::{Code, Finding, Level, Verdict};
 
 /// The judgement of one trial.
@@ -26,7 +33,7 @@ pub struct Judgement {
 }
 
 /// Times are believed this far: half of the tolerance that a client is given for being early.
-const NOISE_MS_MAX: u64 = retries::EARLY_MS_MIN / 2;
+const NOISE_MS_MAX: u64 = waits::EARLY_MS_MIN / 2;
 
 /// One trial, with what each attempt was given read once.
 struct Trial<'a> {
@@ -34,34 +41,43 @@ struct Trial<'a> {
     surface: Surface,
     handling: &'a Handling,
     served: Vec<Served>,
-    gaps_ms: Vec<u64>,
+    /// What came of the last redirect to the second origin, if the last attempt ended in one.
+    abroad: Option<Served>,
 }
 
 /// Every rule, in the order of its findings.
-const RULES: [fn(&Trial<'_>) -> Vec<Finding>; 12] = [
+const RULES: [fn(&Trial<'_>) -> Vec<Finding>; 17] = [
     truth::key_stays_hidden,
+    connections::credentials_stay_at_home,
     truth::answer_is_reported_as_it_was,
     truth::error_keeps_what_the_api_said,
-    truth::call_ends,
+    times::call_ends,
     retries::only_the_retryable_is_retried,
     retries::budget_is_kept,
-    retries::demanded_wait_is_kept,
-    retries::backoff_is_kept,
-    retries::attempts_are_equal,
-    retries::attempt_ends_in_time,
+    waits::demanded_wait_is_kept,
+    waits::backoff_is_kept,
+    waits::backoff_grows,
+    sameness::attempts_are_equal,
+    truth::partial_text_was_sent,
+    connections::replies_are_awaited,
+    connections::given_up_is_let_go,
+    times::attempt_ends_in_time,
     retries::retryable_is_retried,
     expectation::expectation_is_met,
 ];
 
 /// Judges one trial.
 pub fn judge(scenario: &Scenario, surface: Surface, handling: &Handling) -> Judgement {
-    let trial = Trial {
+    let mut trial = Trial {
         scenario,
         surface,
         handling,
         served: handling.attempts.iter().map(served).collect(),
-        gaps_ms: handling.gaps_ms(),
+        abroad: None,
     };
+    if trial.served.last().is_some_and(Served::redirects) {
+        trial.abroad = handling.abroad.last().map(served);
+    }
     if let Some(reason) = harness_error(&trial) {
         return Judgement {
             verdict: Verdict::HarnessError,
@@ -91,7 +107,7 @@ fn rests_on_time(trial: &Trial<'_>, findings: &[Finding]) -> bool {
     let mut heaviest = findings.iter().filter(|finding| Some(finding.level) == level);
     let timed_out =
         trial.handling.outcome.iter().any(|outcome| outcome.class == OutcomeClass::Timeout);
-    timed_out || heaviest.all(|finding| finding.code.is_about_time())
+    timed_out || heaviest.all(|finding| finding.is_within(trial.handling.noise_ms))
 }
 
 /// Why nothing can be said about the client, if that is so. A fault that could not strike because the client
@@ -114,9 +130,9 @@ impl Trial<'_> {
         u32::try_from(self.handling.attempts.len()).unwrap_or(u32::MAX)
     }
 
-    /// What the server's side of the last attempt amounts to.
+    /// What the server's side of the last attempt amounts to, wherever it led.
     fn last(&self) -> Option<&Served> {
-        self.served.last()
+        self.abroad.as_ref().or_else(|| self.served.last())
     }
 }
 
@@ -127,6 +143,16 @@ impl Served {
 
     fn status(&self) -> Option<u16> {
         self.reply.as_ref().map(|reply| reply.status)
+    }
+
+    fn demand(&self) -> Demand {
+        self.reply.as_ref().map_or(Demand::None, |reply| demand(&reply.headers))
+    }
+
+    /// Whether it sends the client elsewhere.
+    fn redirects(&self) -> bool {
+        matches!(self.status(), Some(301 | 302 | 303 | 307 | 308))
+            && self.header("location").is_some()
     }
 }
 

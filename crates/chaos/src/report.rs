@@ -88,17 +88,19 @@ fn expected(scenario: &Scenario) -> String {
 }
 
 fn timeline(handling: &Handling) -> Vec<Moment> {
-    let attempts = handling.attempts.iter().flat_map(|attempt| {
+    let (here, abroad) = (handling.attempts.iter(), handling.abroad.iter());
+    let all = here.map(|attempt| ("", attempt)).chain(abroad.map(|attempt| (" abroad", attempt)));
+    let attempts = all.flat_map(|(place, attempt)| {
         let Attempt { number, connection, request, .. } = attempt;
         let asked = format!(
-            "attempt {number} on connection {connection}: {} {}, {} bytes",
+            "attempt {number}{place} on connection {connection}: {} {}, {} bytes",
             request.method,
             request.target,
             request.body.len()
         );
         let Served { class, .. } = served(attempt);
         let answered = format!(
-            "attempt {number}: {} bytes sent, {class}, {}",
+            "attempt {number}{place}: {} bytes sent, {class}, {}",
             attempt.served.len(),
             ended(attempt.end)
         );
@@ -111,7 +113,10 @@ fn timeline(handling: &Handling) -> Vec<Moment> {
         .outcome
         .as_ref()
         .map_or_else(|| "no outcome".to_owned(), |outcome| format!("outcome {}", outcome.class));
-    attempts.chain([Moment { at_ms: handling.elapsed_ms, what: outcome }]).collect()
+    let end = Moment { at_ms: handling.elapsed_ms, what: outcome };
+    let mut moments: Vec<_> = attempts.chain([end]).collect();
+    moments.sort_by_key(|moment| moment.at_ms);
+    moments
 }
 
 fn ended(end: End) -> &'static str {

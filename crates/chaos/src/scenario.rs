@@ -9,8 +9,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 mod expect;
+mod fault;
 
 pub use expect::{Expect, Wait};
+pub use fault::{At, Coding, Destination, Fault, Strike};
 
 /// One rehearsed failure and the handling it demands.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -84,55 +86,6 @@ impl Surface {
     }
 }
 
-/// One fault: on which attempts, at which byte of the reply, what happens.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Strike {
-    pub attempts: Span,
-    pub at: At,
-    pub fault: Fault,
-}
-
-/// A place in the bytes of a reply. It is reached when that many bytes are out, not when the next arrives.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum At {
-    /// So many bytes after the end of the head, chunk sizes counted as they stand on the wire.
-    BodyByte(u64),
-    /// So many bytes into the head; 0 is before the status line.
-    HeadByte(u64),
-    /// Between the status line and the first header.
-    HeadersStart,
-}
-
-/// What happens at that place.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum Fault {
-    /// The connection is closed in order (FIN).
-    Close,
-    /// Nothing moves for so long, then the reply goes on.
-    Delay { ms: u64 },
-    /// These bytes are sent, then the reply goes on.
-    Insert { text: String },
-    /// The rest of the reply is this script's bytes.
-    Replace { reply: String },
-    /// The connection is reset (RST).
-    Reset,
-    /// Nothing moves any more, and the connection stays open.
-    Stall,
-}
-
-impl Fault {
-    /// Whether nothing of the reply follows.
-    pub fn is_final(&self) -> bool {
-        match self {
-            Self::Close | Self::Replace { .. } | Self::Reset | Self::Stall => true,
-            Self::Delay { .. } | Self::Insert { .. } => false,
-        }
-    }
-}
-
 /// A range of counts: `2`, `1-3`, `2-` or `every`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(try_from = "String")]
@@ -188,6 +141,8 @@ pub enum ScenarioError {
     NoSurface { id: String },
     #[error("fault {number} of `{id}` strikes attempt 0, and attempts count from 1")]
     AttemptZero { id: String, number: usize },
+    #[error("fault {number} of `{id}` stands where it can do nothing")]
+    Misplaced { id: String, number: usize },
     #[error(transparent)]
     Toml(#[from] toml::de::Error),
 }
@@ -205,6 +160,9 @@ impl Scenario {
         }
         if let Some(place) = scenario.faults.iter().position(|strike| strike.attempts.first == 0) {
             return Err(ScenarioError::AttemptZero { id: id(), number: place + 1 });
+        }
+        if let Some(place) = scenario.faults.iter().position(Strike::is_misplaced) {
+            return Err(ScenarioError::Misplaced { id: id(), number: place + 1 });
         }
         Ok(scenario)
     }
@@ -286,6 +244,9 @@ wait = [{ retry = 1, at-least-ms = 1000 }]
         check_error("at-least-ms", "at_least_ms", "unknown field");
         check_error("{ ms = 20 }", "{ ms = 20, jitter = 1 }", "unexpected keys in table: jitter");
         check_error("fault = \"close\"", "fault = \"explode\"", "unknown variant `explode`");
+        check_error("\"close\"", "{ drip = { bytes = 0, ms = 1 } }", "expected a nonzero u32");
+        check_error("\"close\"", "\"drop-event\"", "fault 1 of `cut-mid-body-cl` stands where");
+        check_error("{ body-byte = 60 }", "{ event-end = 0 }", "stands where it can do nothing");
         check_error("\"1-3\"", "\"3-1\"", "`3-1` is not a count");
         check_error("\"1-2\"", "\"0-2\"", "attempts count from 1");
         check_error("[\"kortix-ai/suna#66\"]", "[]", "cites no incident");

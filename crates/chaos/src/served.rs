@@ -4,7 +4,13 @@
 //! as what it did. The reader is as lenient as a good client may be and no more; the price is a second, small
 //! HTTP reader in the house, which no subject shares.
 
+mod text;
+
+use std::io::Read;
+
 use classify::{Class, Cut, CutKind, Headers, Observation, Reply, envelope, stream};
+
+use flate2::read::GzDecoder;
 
 use crate::handling::{Attempt, End};
 
@@ -13,10 +19,12 @@ use crate::handling::{Attempt, End};
 pub struct Served {
     pub class: Class,
     pub truth: Truth,
-    /// The head of the reply, if it was complete, with what there was of the body.
+    /// The head of the reply, if it was complete, with what there was of the body, its coding undone.
     pub reply: Option<Reply>,
     /// Whether a piece of the answer's content had left before the end.
     pub delta_delivered: bool,
+    /// The text that was handed over, complete or not.
+    pub text: String,
 }
 
 /// What an honest client could report of it.
@@ -24,25 +32,102 @@ pub struct Served {
 pub enum Truth {
     /// A complete answer: nothing is missing.
     Complete,
+    /// An answer that came to its end against the rules of its grammar, framing or coding. Good clients differ
+    /// over it, and only a scenario can say what is right.
+    Doubtful,
     /// The API said no, in the body or in the stream.
     Error { status: u16, error_type: Option<String>, request_id: Option<String> },
     /// No answer, half of one, or something that is not an answer of this API.
     NoAnswer,
 }
 
+/// A body that grows beyond this in decoding is a bomb; the largest reply of the catalogue is a quarter of it.
+const DECODED_BYTES_MAX: u64 = 64 << 20;
+
 /// Reads what one attempt was given.
 pub fn served(attempt: &Attempt) -> Served {
-    let observation = observation(&attempt.served, attempt.end);
+    let (observation, coding) = decoded(observation(&attempt.served, attempt.end));
     let class = classify::classify(&observation);
+    let framed = matches!(observation, Observation::Reply(_));
     let reply = match observation {
         Observation::Reply(reply) => Some(reply),
         Observation::Cut(cut) => cut.partial,
         Observation::Unsendable(_) => None,
     };
-    let truth = reply.as_ref().map_or(Truth::NoAnswer, |reply| truth(reply, class));
-    let delta_delivered =
-        reply.as_ref().is_some_and(|reply| find(&reply.body, b"\"content_block_delta\"").is_some());
-    Served { class, truth, reply, delta_delivered }
+    let Some(reply) = reply else {
+        let (truth, text) = (Truth::NoAnswer, String::new());
+        return Served { class, truth, reply, delta_delivered: false, text };
+    };
+    let (text, stopped) = text::given(&reply.body, is_stream(&reply));
+    let readable = match coding {
+        Coding::Plain => true,
+        Coding::Undone => accepts_gzip(attempt),
+        Coding::Unknown => false,
+    };
+    let truth = match truth(&reply, class) {
+        _ if !readable => Truth::Doubtful,
+        Truth::NoAnswer if is_doubtful(&reply, framed, stopped) => Truth::Doubtful,
+        truth => truth,
+    };
+    let delta_delivered = find(&reply.body, b"\"content_block_delta\"").is_some();
+    Served { class, truth, reply: Some(reply), delta_delivered, text }
+}
+
+/// What became of the body's content coding.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Coding {
+    Plain,
+    Undone,
+    /// One that the judge does not speak.
+    Unknown,
+}
+
+/// The observation with its coding undone as far as that goes. Gzip that is broken or ends early is a body cut
+/// short, whatever the framing says.
+fn decoded(observation: Observation) -> (Observation, Coding) {
+    let (mut reply, cut) = match observation {
+        Observation::Reply(reply) => (reply, None),
+        Observation::Cut(Cut { kind, partial: Some(reply) }) => (reply, Some(kind)),
+        other => return (other, Coding::Plain),
+    };
+    let coding = match reply.headers.get("content-encoding").map(str::to_ascii_lowercase) {
+        None => Coding::Plain,
+        Some(name) if name == "identity" => Coding::Plain,
+        Some(name) if name == "gzip" || name == "x-gzip" => Coding::Undone,
+        Some(_) => Coding::Unknown,
+    };
+    let mut kind = cut;
+    if coding == Coding::Undone {
+        let mut body = vec![];
+        let read = GzDecoder::new(&*reply.body).take(DECODED_BYTES_MAX).read_to_end(&mut body);
+        reply.body = body.into();
+        if read.is_err() {
+            kind = kind.or(Some(CutKind::BadFraming));
+        }
+    }
+    let observation = match kind {
+        None => Observation::Reply(reply),
+        Some(kind) => Observation::Cut(Cut { kind, partial: Some(reply) }),
+    };
+    (observation, coding)
+}
+
+fn accepts_gzip(attempt: &Attempt) -> bool {
+    let mut accepted = attempt.request.headers.all("accept-encoding");
+    accepted.any(|codings| codings.contains("gzip") || codings.contains('*'))
+}
+
+/// Whether a 2xx that is no proper answer holds one from beginning to end all the same: a stream that breaks
+/// the grammar on its way to `message_stop`, or a message of which only the last chunk is missing.
+fn is_doubtful(reply: &Reply, framed: bool, stopped: bool) -> bool {
+    let chunked = reply.headers.get("transfer-encoding").is_some();
+    let whole = || classify::classify(&Observation::Reply(reply.clone())).is_success();
+    (200..300).contains(&reply.status) && (stopped || !framed && chunked && whole())
+}
+
+fn is_stream(reply: &Reply) -> bool {
+    let media_type = reply.headers.get("content-type").unwrap_or_default();
+    media_type.trim_start().to_ascii_lowercase().starts_with("text/event-stream")
 }
 
 fn truth(reply: &Reply, class: Class) -> Truth {
@@ -57,11 +142,12 @@ fn truth(reply: &Reply, class: Class) -> Truth {
         return Truth::NoAnswer;
     }
     let envelope = envelope.unwrap_or_default();
-    let request_id = reply.headers.get("request-id").map(str::to_owned);
+    let header = reply.headers.get("request-id").map(str::to_owned);
+    let request_id = header.or_else(|| envelope.request_id.map(String::from));
     Truth::Error {
         status: reply.status,
         error_type: envelope.error_type.map(String::from),
-        request_id: request_id.or_else(|| envelope.request_id.map(String::from)),
+        request_id,
     }
 }
 
@@ -266,5 +352,53 @@ mod tests {
         ));
         assert!(!keeps_connection(b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
         assert!(!keeps_connection(b"HTTP/1.1 200 OK\r\n\r\n{}"));
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// A reply with this body in this coding, to a client that accepts what it says.
+    fn check_coded(coding: &str, accepted: &str, body: &[u8], truth: &Truth, text: &str) {
+        let request = classify::Request {
+            method: "POST".into(),
+            target: "/v1/messages".into(),
+            headers: Headers(vec![("accept-encoding".into(), accepted.to_owned().into())]),
+            body: classify::Body::Empty,
+        };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let bytes = [head.as_bytes(), body].concat();
+        let attempt = Attempt {
+            number: 1,
+            connection: 1,
+            head_ms: 0,
+            end_ms: 1,
+            request,
+            served: bytes,
+            end: End::Kept,
+        };
+        let found = served(&attempt);
+        assert_eq!((&found.truth, &*found.text), (truth, text), "{coding}: {:?}", found.class);
+    }
+
+    #[test]
+    fn a_coding_is_undone_where_the_client_asked_for_it() {
+        let message = r#"{"type":"message","id":"m","role":"assistant","content":[{"type":"text","text":"hi"}]}"#;
+        let coded = gzip(message);
+        check_coded("gzip", "gzip, br", &coded, &Truth::Complete, "hi");
+        check_coded("identity", "", message.as_bytes(), &Truth::Complete, "hi");
+        check_coded("gzip", "", &coded, &Truth::Doubtful, "hi");
+        check_coded("br", "br", message.as_bytes(), &Truth::Doubtful, "hi");
+        check_coded("gzip", "gzip", &coded[..coded.len() / 2], &Truth::NoAnswer, "");
+        check_coded("gzip", "gzip", message.as_bytes(), &Truth::NoAnswer, "");
+        let mut corrupt = coded;
+        corrupt[20] ^= 0xff;
+        check_coded("gzip", "gzip", &corrupt, &Truth::NoAnswer, "");
     }
 }

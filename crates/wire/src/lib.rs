@@ -12,9 +12,11 @@
 //! | who answers by the script of a scenario? | [`script`] |
 //! | who carries out faults? | [`proxy`] |
 //! | how is a client put on trial? | [`trial`] |
+//! | how is a client in any language? | [`driver`] |
 //!
 //! Nothing here returns an error for what a peer did: that is an observation.
 
+pub mod driver;
 pub mod journal;
 pub mod proxy;
 pub mod raw;

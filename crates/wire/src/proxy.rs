@@ -5,12 +5,17 @@
 //! upstream, which is asked to close it, so that the end of the connection is the end of the reply; the price
 //! is that the upstream sees `connection: close` where the client may have said otherwise. Everything else
 //! passes as it came, in both directions.
+//!
+//! A second origin stands on another port, where redirects may lead: no fault strikes there, and what arrives
+//! is kept apart from the attempts, because nothing should.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chaos::plan::redirect;
+use chaos::scenario::Destination;
 use chaos::served::keeps_connection;
 use chaos::{Action, Attempt, End, Fate, Plan};
 use classify::Body;
@@ -36,6 +41,7 @@ const SETTLE_STEP_MS: u64 = 5;
 /// A running proxy; dropping it closes every connection.
 pub struct Proxy {
     pub address: SocketAddr,
+    pub second_address: SocketAddr,
     state: Arc<State>,
     _tasks: JoinSet<()>,
 }
@@ -44,6 +50,8 @@ pub struct Proxy {
 #[derive(Clone, Debug)]
 pub struct Record {
     pub attempts: Vec<Attempt>,
+    /// Requests that arrived at the second origin, with what they were given there.
+    pub second_origin: Vec<Attempt>,
     /// Faults that never struck, as places in the scenario's list.
     pub unfired: Vec<usize>,
     /// What went wrong that is not the client's doing.
@@ -58,16 +66,20 @@ pub async fn start(
     started: Instant,
 ) -> io::Result<Proxy> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = listener.local_addr()?;
-    let book = Book { plan, attempts: vec![], trouble: None };
-    let state = Arc::new(State { book: Mutex::new(book), upstream, started });
+    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let (address, second_address) = (listener.local_addr()?, second.local_addr()?);
+    let book = Book { plan, attempts: vec![], second_origin: vec![], trouble: None };
+    let state =
+        Arc::new(State { book: Mutex::new(book), upstream, started, address, second_address });
     let mut tasks = JoinSet::new();
-    let shared = Arc::clone(&state);
-    tasks.spawn(accept(listener, move |client, connection| {
-        let state = Arc::clone(&shared);
-        async move { state.serve(client, connection).await }
-    }));
-    Ok(Proxy { address, state, _tasks: tasks })
+    for (listener, origin) in [(listener, Origin::First), (second, Origin::Second)] {
+        let shared = Arc::clone(&state);
+        tasks.spawn(accept(listener, move |client, connection| {
+            let state = Arc::clone(&shared);
+            async move { state.serve(client, connection, origin).await }
+        }));
+    }
+    Ok(Proxy { address, second_address, state, _tasks: tasks })
 }
 
 impl Proxy {
@@ -81,32 +93,60 @@ impl Proxy {
         let _ = timeout(Duration::from_millis(SETTLE_MS), until_ended).await;
         let now_ms = elapsed_ms(self.state.started);
         let book = self.state.book();
-        let mut attempts = book.attempts.clone();
-        for attempt in attempts.iter_mut().filter(|attempt| attempt.end == End::Unended) {
+        let (mut attempts, mut second_origin) = (book.attempts.clone(), book.second_origin.clone());
+        let all = attempts.iter_mut().chain(&mut second_origin);
+        for attempt in all.filter(|attempt| attempt.end == End::Unended) {
             attempt.end_ms = now_ms;
         }
-        Record { attempts, unfired: book.plan.unfired(), trouble: book.trouble.clone() }
+        let (unfired, trouble) = (book.plan.unfired(), book.trouble.clone());
+        Record { attempts, second_origin, unfired, trouble }
     }
+}
+
+/// Where a request arrived.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Origin {
+    First,
+    Second,
 }
 
 struct State {
     book: Mutex<Book>,
     upstream: Option<SocketAddr>,
     started: Instant,
+    address: SocketAddr,
+    second_address: SocketAddr,
 }
 
 /// Written to at every step, so that a trial that is broken off leaves a true record.
 struct Book {
     plan: Plan,
     attempts: Vec<Attempt>,
+    second_origin: Vec<Attempt>,
     trouble: Option<String>,
+}
+
+impl Book {
+    fn at(&mut self, origin: Origin) -> &mut Vec<Attempt> {
+        match origin {
+            Origin::First => &mut self.attempts,
+            Origin::Second => &mut self.second_origin,
+        }
+    }
+
+    fn attempt(&mut self, origin: Origin, number: u32) -> &mut Attempt {
+        &mut self.at(origin)[number as usize - 1]
+    }
 }
 
 /// One attempt being served.
 struct Exchange<'a> {
     state: &'a State,
     client: &'a mut TcpStream,
+    origin: Origin,
     number: u32,
+    /// Whether the client's half of the connection outlives ours.
+    half_closed: bool,
 }
 
 impl State {
@@ -114,7 +154,7 @@ impl State {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn serve(&self, mut client: TcpStream, connection: u32) {
+    async fn serve(&self, mut client: TcpStream, connection: u32, origin: Origin) {
         let mut inbox = Inbox::default();
         loop {
             let head = match inbox.head(&mut client).await {
@@ -124,17 +164,24 @@ impl State {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return,
                 Err(error) => return self.trouble(format!("cannot read a request: {error}")),
             };
-            let number = self.begin(&head, connection);
+            let number = self.begin(&head, connection, origin);
+            let mut half_closed = false;
             let end = match inbox.body(&mut client, &head).await {
                 Ok(body) => {
                     let request = for_upstream(&head, &body);
-                    self.book().attempts[number as usize - 1].request.body = body;
-                    let mut exchange = Exchange { state: self, client: &mut client, number };
-                    exchange.run(&request).await
+                    self.book().attempt(origin, number).request.body = body;
+                    let mut exchange =
+                        Exchange { state: self, client: &mut client, origin, number, half_closed };
+                    let end = exchange.run(&head, &request).await;
+                    half_closed = exchange.half_closed;
+                    end
                 }
                 Err(_) => End::Left,
             };
-            self.end(number, end);
+            self.end(origin, number, end);
+            if half_closed {
+                return left(&client).await;
+            }
             match end {
                 End::Kept => {}
                 End::Reset => return drop(client.set_zero_linger()),
@@ -143,11 +190,12 @@ impl State {
         }
     }
 
-    fn begin(&self, head: &Head, connection: u32) -> u32 {
+    fn begin(&self, head: &Head, connection: u32, origin: Origin) -> u32 {
         let now_ms = elapsed_ms(self.started);
         let mut book = self.book();
-        let number = u32::try_from(book.attempts.len() + 1).unwrap_or(u32::MAX);
-        book.attempts.push(Attempt {
+        let attempts = book.at(origin);
+        let number = u32::try_from(attempts.len() + 1).unwrap_or(u32::MAX);
+        attempts.push(Attempt {
             number,
             connection,
             head_ms: now_ms,
@@ -159,10 +207,10 @@ impl State {
         number
     }
 
-    fn end(&self, number: u32, end: End) {
+    fn end(&self, origin: Origin, number: u32, end: End) {
         let now_ms = elapsed_ms(self.started);
         let mut book = self.book();
-        let attempt = &mut book.attempts[number as usize - 1];
+        let attempt = book.attempt(origin, number);
         (attempt.end, attempt.end_ms) = (end, now_ms);
     }
 
@@ -173,8 +221,10 @@ impl State {
 
 impl Exchange<'_> {
     /// Carries one reply from the upstream to the client, as far as its fate lets it.
-    async fn run(&mut self, request: &[u8]) -> End {
-        let (mut fate, actions) = self.state.book().plan.on_connect(self.number);
+    async fn run(&mut self, head: &Head, request: &[u8]) -> End {
+        // No scenario has faults for an attempt of number 0.
+        let attempt = if self.origin == Origin::First { self.number } else { 0 };
+        let (mut fate, actions) = self.state.book().plan.on_connect(attempt, &head.request);
         if let Some(end) = self.obey(&fate, actions).await {
             return end;
         }
@@ -205,6 +255,12 @@ impl Exchange<'_> {
                 return end;
             }
         }
+        if !fate.is_over() {
+            let actions = fate.on_end();
+            if let Some(end) = self.obey(&fate, actions).await {
+                return end;
+            }
+        }
         self.ended()
     }
 
@@ -226,7 +282,19 @@ impl Exchange<'_> {
                     () = sleep(Duration::from_millis(ms)) => {}
                     () = left(self.client) => return Some(End::Left),
                 },
+                Action::HalfClose => {
+                    let _ = self.client.shutdown().await;
+                    self.half_closed = true;
+                    return Some(End::Closed);
+                }
                 Action::Pass(bytes) => {
+                    if self.client.write_all(&bytes).await.is_err() {
+                        return Some(End::Left);
+                    }
+                    self.note(&bytes);
+                }
+                Action::Redirect { status, to } => {
+                    let bytes = redirect(status, &self.location(to));
                     if self.client.write_all(&bytes).await.is_err() {
                         return Some(End::Left);
                     }
@@ -242,9 +310,19 @@ impl Exchange<'_> {
         None
     }
 
+    /// The path that was asked for, at that origin.
+    fn location(&self, to: Destination) -> String {
+        let address = match to {
+            Destination::SameOrigin => self.state.address,
+            Destination::SecondOrigin => self.state.second_address,
+        };
+        let target = self.state.book().attempt(self.origin, self.number).request.target.clone();
+        format!("http://{address}{target}")
+    }
+
     fn note(&self, bytes: &[u8]) {
         let mut book = self.state.book();
-        let served = &mut book.attempts[self.number as usize - 1].served;
+        let served = &mut book.attempt(self.origin, self.number).served;
         if served.len() + bytes.len() <= SERVED_BYTES_MAX {
             served.extend_from_slice(bytes);
         } else {
@@ -255,8 +333,7 @@ impl Exchange<'_> {
 
     /// The end of a reply that was passed to its last byte.
     fn ended(&self) -> End {
-        let book = self.state.book();
-        let kept = keeps_connection(&book.attempts[self.number as usize - 1].served);
+        let kept = keeps_connection(&self.state.book().attempt(self.origin, self.number).served);
         if kept { End::Kept } else { End::Closed }
     }
 }

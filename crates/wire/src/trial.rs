@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chaos::handling::CANARY_KEY;
+use chaos::handling::{Asks, CANARY_KEY};
 use chaos::{Call, Handling, Outcome, Plan, Scenario, Surface, TrialReport};
 use classify::Script;
 use tokio::task::JoinSet;
@@ -36,6 +36,17 @@ pub struct Stage<'a> {
     pub mock: Option<SocketAddr>,
 }
 
+/// Why nothing can be said about the subject.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unseen {
+    /// It cannot do what the scenario asks.
+    #[error("{0}")]
+    Skipped(String),
+    /// Something else than the subject went wrong.
+    #[error("{0}")]
+    Trouble(String),
+}
+
 /// Plays one scenario to the subject on one surface, and judges.
 pub async fn trial<F, Fut>(
     scenario: &Scenario,
@@ -47,12 +58,30 @@ where
     F: FnOnce(Call) -> Fut,
     Fut: Future<Output = Outcome>,
 {
+    let subject = |call| async { Ok(subject(call).await) };
+    try_trial(scenario, surface, stage, subject).await
+}
+
+/// The same with a subject that may be out of sight.
+pub async fn try_trial<F, Fut>(
+    scenario: &Scenario,
+    surface: Surface,
+    stage: Stage<'_>,
+    subject: F,
+) -> TrialReport
+where
+    F: FnOnce(Call) -> Fut,
+    Fut: Future<Output = Result<Outcome, Unseen>>,
+{
     if !scenario.surfaces.contains(&surface) {
         let reason = format!("the scenario is not about `{}`", surface.name());
         return TrialReport::skipped(scenario, surface, &reason);
     }
-    let handling =
-        rehearse(scenario, surface, stage, subject).await.unwrap_or_else(Handling::failed);
+    let handling = match rehearse(scenario, surface, stage, subject).await {
+        Ok(handling) => handling,
+        Err(Unseen::Skipped(reason)) => return TrialReport::skipped(scenario, surface, &reason),
+        Err(Unseen::Trouble(trouble)) => Handling::failed(trouble),
+    };
     TrialReport::new(scenario, surface, &handling)
 }
 
@@ -61,23 +90,26 @@ async fn rehearse<F, Fut>(
     surface: Surface,
     stage: Stage<'_>,
     subject: F,
-) -> Result<Handling, String>
+) -> Result<Handling, Unseen>
 where
     F: FnOnce(Call) -> Fut,
-    Fut: Future<Output = Outcome>,
+    Fut: Future<Output = Result<Outcome, Unseen>>,
 {
-    let plan = Plan::new(scenario, stage.scripts).map_err(|error| error.to_string())?;
+    let plan =
+        Plan::new(scenario, stage.scripts).map_err(|error| Unseen::Trouble(error.to_string()))?;
     let server = match scripts(scenario.replies_on(surface), stage.scripts)? {
         scripts if scripts.is_empty() => None,
         scripts => Some(
-            script::serve(scripts).await.map_err(|error| format!("no script server: {error}"))?,
+            script::serve(scripts)
+                .await
+                .map_err(|error| Unseen::Trouble(format!("no script server: {error}")))?,
         ),
     };
     let upstream = server.as_ref().map(|server| server.address).or(stage.mock);
     let started = Instant::now();
     let proxy = proxy::start(plan, upstream, started)
         .await
-        .map_err(|error| format!("no proxy: {error}"))?;
+        .map_err(|error| Unseen::Trouble(format!("no proxy: {error}")))?;
     let call = Call {
         base_url: format!("http://{}", proxy.address),
         key: CANARY_KEY.to_owned(),
@@ -86,19 +118,33 @@ where
         timeout_ms: scenario.timeout_ms,
         deadline_ms: scenario.deadline_ms,
         max_retries: scenario.retries,
+        asks: Asks::default(),
     };
     let noise = Noise::watch();
     let patience = Duration::from_millis(scenario.deadline_ms + HANG_MS);
-    let outcome = timeout(patience, subject(call)).await.ok();
+    let outcome = timeout(patience, subject(call)).await.ok().transpose()?;
     let elapsed_ms = script::elapsed_ms(started);
-    let proxy::Record { attempts, unfired, trouble } = proxy.finish().await;
-    Ok(Handling { attempts, outcome, elapsed_ms, unfired, noise_ms: noise.latest_ms(), trouble })
+    let proxy::Record { attempts, second_origin: abroad, unfired, trouble } = proxy.finish().await;
+    let noise_ms = noise.latest_ms();
+    let seen = Handling {
+        attempts,
+        outcome,
+        elapsed_ms,
+        unfired,
+        noise_ms,
+        abroad,
+        trouble,
+        ..Handling::default()
+    };
+    Ok(seen)
 }
 
 /// The scripts of these names.
-fn scripts(names: &[String], all: &BTreeMap<String, Script>) -> Result<Vec<Script>, String> {
-    let find =
-        |name: &String| all.get(name).cloned().ok_or_else(|| format!("there is no reply `{name}`"));
+fn scripts(names: &[String], all: &BTreeMap<String, Script>) -> Result<Vec<Script>, Unseen> {
+    let find = |name: &String| {
+        let missing = || Unseen::Trouble(format!("there is no reply `{name}`"));
+        all.get(name).cloned().ok_or_else(missing)
+    };
     names.iter().map(find).collect()
 }
 

@@ -11,7 +11,7 @@ use chaos::{End, Plan, Scenario};
 use classify::Script;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use wire::proxy::{self, Proxy};
 use wire::script::{self, ScriptServer};
 
@@ -140,6 +140,70 @@ async fn replies_are_replaced_and_amended() {
 async fn a_stall_lasts_until_the_client_leaves() {
     let stall = fault("{ body-byte = 1 }", "\"stall\"");
     check(&stall, plain(), Seen::Silent(format!("{HEAD}a")), End::Left).await;
+}
+
+#[tokio::test]
+async fn faults_strike_at_the_end_too() {
+    let poison = fault("\"end\"", "{ insert = { text = \"HTTP\" } }");
+    check(&poison, plain(), Seen::Silent(format!("{HEAD}abcdefHTTP")), End::Kept).await;
+    let cut = script("# end: closed 2\nHTTP/1.1 200 OK\n\nabcdef\n");
+    let open = fault("\"end\"", "\"stall\"");
+    check(&open, cut, Seen::Silent(format!("{HEAD}ab")), End::Left).await;
+    let reset = fault("\"end\"", "\"reset\"");
+    check(&reset, plain(), Seen::Reset(format!("{HEAD}abcdef")), End::Reset).await;
+}
+
+#[tokio::test]
+async fn a_half_closed_connection_still_takes_what_the_client_sends() {
+    let half = fault("{ body-byte = 3 }", "\"half-close\"");
+    let (proxy, _server) = started(&half, vec![plain()]).await;
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    stream.write_all(REQUEST.as_bytes()).await.unwrap();
+    assert_eq!(read(&mut stream, END_MS_MAX).await, Seen::Closed(format!("{HEAD}abc")));
+    // A whole close would answer the first of these with a reset, which the second would meet.
+    for _ in 0..2 {
+        stream.write_all(b"x").await.unwrap();
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(proxy.finish().await.attempts[0].end, End::Closed);
+}
+
+#[tokio::test]
+async fn a_dripping_reply_takes_its_time() {
+    let drip = fault("{ body-byte = 0 }", "{ drip = { bytes = 2, ms = 30 } }");
+    let before = Instant::now();
+    check(&drip, plain(), Seen::Silent(format!("{HEAD}abcdef")), End::Kept).await;
+    assert!(Duration::from_millis(60) <= before.elapsed());
+}
+
+#[tokio::test]
+async fn a_reply_is_coded_only_for_those_who_offer_to_take_it() {
+    let gzip = fault("{ head-byte = 0 }", "{ gzip = \"negotiated\" }");
+    check(&gzip, plain(), Seen::Silent(format!("{HEAD}abcdef")), End::Kept).await;
+    let (proxy, _server) = started(&gzip, vec![plain()]).await;
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    let offer = REQUEST.replace("host: x", "host: x\r\naccept-encoding: gzip");
+    stream.write_all(offer.as_bytes()).await.unwrap();
+    let mut bytes = [0; 512];
+    let n_bytes = stream.read(&mut bytes).await.unwrap();
+    let seen = String::from_utf8_lossy(&bytes[..n_bytes]);
+    assert!(seen.contains("content-encoding: gzip\r\n") && !seen.contains("abcdef"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_redirect_leads_to_the_second_origin_where_no_fault_strikes() {
+    let lead =
+        fault("{ head-byte = 0 }", "{ redirect = { status = 307, to = \"second-origin\" } }");
+    let (proxy, _server) = started(&lead, vec![plain()]).await;
+    let location = format!("http://{}/v1/messages", proxy.second_address);
+    let led = format!("HTTP/1.1 307 Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+    assert_eq!(ask(proxy.address, SILENCE_MS).await, Seen::Silent(led));
+    let answered = Seen::Silent(format!("{HEAD}abcdef"));
+    assert_eq!(ask(proxy.second_address, SILENCE_MS).await, answered);
+    let record = proxy.finish().await;
+    assert_eq!((record.attempts.len(), record.second_origin.len()), (1, 1));
+    assert_eq!(&*record.second_origin[0].request.body.to_bytes(), b"{}");
+    assert_eq!((&*record.unfired, record.trouble), (&[][..], None));
 }
 
 #[tokio::test]

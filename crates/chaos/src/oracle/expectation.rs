@@ -1,7 +1,9 @@
 //! The scenario's own demands.
 
-use super::retries::is_early;
+use super::waits::early_by;
 use super::{Code, Finding, Trial};
+use crate::handling::Outcome;
+use crate::scenario::Expect;
 
 /// A wait may exceed its upper bound by a quarter and by this much, for scheduling.
 const LATE_MS: u64 = 1_000;
@@ -15,20 +17,41 @@ pub(super) fn expectation_is_met(trial: &Trial<'_>) -> Vec<Finding> {
         let code = if few { Code::TooFewAttempts } else { Code::TooManyAttempts };
         findings.push(code.fail(format!("{n_attempts} attempts instead of {}", expect.attempts)));
     }
-    for wait in &expect.waits {
-        let Some(&gap_ms) = trial.gaps_ms.get((wait.retry as usize).saturating_sub(1)) else {
-            continue;
-        };
+    findings.extend(waits_are_kept(trial));
+    if let Some(outcome) = &trial.handling.outcome {
+        findings.extend(end_is_in_time(expect, trial.handling.elapsed_ms));
+        findings.extend(outcome_is_right(expect, outcome));
+    }
+    findings
+}
+
+fn waits_are_kept(trial: &Trial<'_>) -> Vec<Finding> {
+    let mut findings = vec![];
+    for wait in &trial.scenario.expect.waits {
+        let place = (wait.retry as usize).saturating_sub(1);
+        let Some((_, gap_ms)) = trial.gaps().find(|(idx, _)| *idx == place) else { continue };
         let detail = format!("retry {} after {gap_ms} ms", wait.retry);
-        if is_early(gap_ms, wait.at_least_ms) {
-            findings
-                .push(Code::EarlyRetry.fail(format!("{detail}, {} ms were due", wait.at_least_ms)));
+        if let Some(by_ms) = early_by(gap_ms, wait.at_least_ms) {
+            let detail = format!("{detail}, {} ms were due", wait.at_least_ms);
+            findings.push(Code::EarlyRetry.fail(detail).by(by_ms));
         }
-        if wait.at_most_ms.is_some_and(|most_ms| most_ms + most_ms / 4 + LATE_MS < gap_ms) {
-            findings.push(Code::LateRetry.fail(detail));
+        let bound_ms = wait.at_most_ms.map(|most_ms| most_ms.saturating_add(most_ms / 4 + LATE_MS));
+        if let Some(bound_ms) = bound_ms.filter(|bound_ms| *bound_ms < gap_ms) {
+            findings.push(Code::LateRetry.fail(detail).by(gap_ms - bound_ms));
         }
     }
-    let Some(outcome) = &trial.handling.outcome else { return findings };
+    findings
+}
+
+fn end_is_in_time(expect: &Expect, elapsed_ms: u64) -> Option<Finding> {
+    let within_ms = expect.within_ms?;
+    let by_ms = elapsed_ms.checked_sub(within_ms).filter(|by_ms| 0 < *by_ms)?;
+    let detail = format!("an outcome after {elapsed_ms} ms, {within_ms} ms were allowed");
+    Some(Code::LateOutcome.fail(detail).by(by_ms))
+}
+
+fn outcome_is_right(expect: &Expect, outcome: &Outcome) -> Vec<Finding> {
+    let mut findings = vec![];
     if !expect.outcome.contains(&outcome.class) {
         let permitted: Vec<_> = expect.outcome.iter().map(|class| class.name()).collect();
         let detail =
@@ -39,13 +62,14 @@ pub(super) fn expectation_is_met(trial: &Trial<'_>) -> Vec<Finding> {
         let detail = format!("status {:?} instead of {:?}", outcome.status, expect.status);
         findings.push(Code::UntypedError.fail(detail));
     }
-    for (name, expected, found) in [
-        ("type", &expect.error_type, &outcome.error_type),
-        ("request id", &expect.request_id, &outcome.request_id),
+    for (code, name, expected, found) in [
+        (Code::UntypedError, "type", &expect.error_type, &outcome.error_type),
+        (Code::UntypedError, "code", &expect.error_code, &outcome.error_code),
+        (Code::UntypedError, "request id", &expect.request_id, &outcome.request_id),
+        (Code::LostStopReason, "stop reason", &expect.stop_reason, &outcome.stop_reason),
     ] {
         if expected.is_some() && found != expected {
-            findings
-                .push(Code::UntypedError.fail(format!("{name} {found:?} instead of {expected:?}")));
+            findings.push(code.fail(format!("{name} {found:?} instead of {expected:?}")));
         }
     }
     findings

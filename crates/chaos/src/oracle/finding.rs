@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::scenario::Severity;
+
 /// One breach of one rule.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Finding {
@@ -11,6 +13,9 @@ pub struct Finding {
     pub level: Level,
     /// What was expected and what was seen, in one line.
     pub detail: String,
+    /// How far a measured time is past its bound, where one was measured.
+    #[serde(skip)]
+    pub(crate) margin_ms: Option<u64>,
 }
 
 /// How much a finding weighs; the heaviest decides the verdict.
@@ -69,11 +74,11 @@ impl fmt::Display for Verdict {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+    ($(#[doc = $sentence:literal] $variant:ident = $name:literal $severity:ident,)*) => {
         /// The stable name of a breach.
         #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
         pub enum Code {
-            $($(#[$doc])* $variant,)*
+            $(#[doc = $sentence] $variant,)*
         }
 
         impl Code {
@@ -86,77 +91,151 @@ macro_rules! codes {
                     $(Self::$variant => $name,)*
                 }
             }
+
+            /// What is wrong, in one sentence.
+            pub fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $sentence.trim_ascii(),)*
+                }
+            }
+
+            /// How much harm it does, where it fails a trial.
+            pub fn severity(self) -> Severity {
+                match self {
+                    $(Self::$variant => Severity::$severity,)*
+                }
+            }
         }
     };
 }
 
 codes! {
+    /// The connection of an attempt that was given up stays open.
+    AbandonedConnection = "abandoned-connection" S2,
+    /// The request body reaches the place that a redirect to another origin names.
+    BodyAbroad = "body-abroad" S2,
     /// A retry does not send the same body.
-    BodyChanged = "body-changed",
+    BodyChanged = "body-changed" S2,
     /// More attempts than the client was told to allow itself.
-    BudgetExceeded = "budget-exceeded",
+    BudgetExceeded = "budget-exceeded" S2,
     /// The text differs from what the server sent.
-    CorruptText = "corrupt-text",
+    CorruptText = "corrupt-text" S0,
     /// A retry carries another credential, and no 401 called for one.
-    CredentialChanged = "credential-changed",
+    CredentialChanged = "credential-changed" S2,
+    /// The credential reaches another origin than the one it was given for.
+    CredentialLeak = "credential-leak" S0,
     /// More text than the server sent: a replay was appended.
-    DuplicatedText = "duplicated-text",
+    DuplicatedText = "duplicated-text" S0,
     /// A retry before the time that the server demanded.
-    EarlyRetry = "early-retry",
+    EarlyRetry = "early-retry" S1,
     /// An error although the answer was complete.
-    ErrorDespiteAnswer = "error-despite-answer",
+    ErrorDespiteAnswer = "error-despite-answer" S2,
     /// Success reported where there was none.
-    FalseOk = "false-ok",
+    FalseOk = "false-ok" S0,
     /// No retry where one would have helped.
-    GaveUpEarly = "gave-up-early",
+    GaveUpEarly = "gave-up-early" S2,
     /// The call did not end.
-    Hang = "hang",
+    Hang = "hang" S1,
+    /// The idempotency key of a retry is not that of the first attempt.
+    IdempotencyKeyChanged = "idempotency-key-changed" S2,
     /// The key turns up where it can be read.
-    KeyLeak = "key-leak",
-    /// A wait far beyond what the server demanded.
-    LateRetry = "late-retry",
+    KeyLeak = "key-leak" S0,
+    /// The call ended, but later than the scenario permits.
+    LateOutcome = "late-outcome" S1,
+    /// A wait far beyond what the server demanded, or beyond all patience.
+    LateRetry = "late-retry" S2,
     /// An attempt went on long after its limit.
-    LateTimeout = "late-timeout",
+    LateTimeout = "late-timeout" S1,
+    /// The caller is not told why the answer stopped.
+    LostStopReason = "lost-stop-reason" S2,
     /// Less text than the server sent.
-    LostText = "lost-text",
+    LostText = "lost-text" S0,
     /// A retry at once.
-    NoBackoff = "no-backoff",
+    NoBackoff = "no-backoff" S2,
+    /// Waits that do not grow from one retry to the next.
+    NoGrowth = "no-growth" S2,
+    /// Clients that failed together come back together.
+    NoJitter = "no-jitter" S2,
+    /// A wait for a demand that lies past the end of the caller's patience.
+    Oversleep = "oversleep" S1,
+    /// A request sent on a connection before the reply to the last one was over.
+    Pipelined = "pipelined" S2,
+    /// More redirects followed than lead anywhere.
+    RedirectLoop = "redirect-loop" S2,
     /// Another request after a complete answer.
-    RepeatedAfterSuccess = "repeated-after-success",
+    RepeatedAfterSuccess = "repeated-after-success" S1,
     /// A silent second request after a piece of the answer was handed on.
-    ReplayAfterDelta = "replay-after-delta",
+    ReplayAfterDelta = "replay-after-delta" S0,
     /// A retry goes to another place than the first attempt.
-    RequestChanged = "request-changed",
+    RequestChanged = "request-changed" S2,
     /// A retry although the server said that there is no point.
-    RetriedAgainstHeader = "retried-against-header",
+    RetriedAgainstHeader = "retried-against-header" S2,
     /// A retry of what cannot succeed.
-    RetriedNonRetryable = "retried-non-retryable",
+    RetriedNonRetryable = "retried-non-retryable" S2,
+    /// The count of retries in the request does not go up with them.
+    RetryCountWrong = "retry-count-wrong" S3,
     /// More attempts than any budget justifies.
-    RetryStorm = "retry-storm",
+    RetryStorm = "retry-storm" S1,
+    /// The waits of two herds are the same: their chance is drawn from a fixed seed.
+    SeededJitter = "seeded-jitter" S2,
     /// Fewer attempts than the scenario demands.
-    TooFewAttempts = "too-few-attempts",
+    TooFewAttempts = "too-few-attempts" S2,
     /// More attempts than the scenario permits.
-    TooManyAttempts = "too-many-attempts",
+    TooManyAttempts = "too-many-attempts" S2,
     /// Another outcome than the scenario permits.
-    UnexpectedOutcome = "unexpected-outcome",
-    /// An error that lost its class, status, type or request id.
-    UntypedError = "untyped-error",
+    UnexpectedOutcome = "unexpected-outcome" S2,
+    /// An error that lost its class, status, type, code or request id.
+    UntypedError = "untyped-error" S2,
 }
 
 impl Code {
     /// Whether the finding rests on measured times, which a busy machine can spoil.
     pub fn is_about_time(self) -> bool {
-        matches!(self, Self::EarlyRetry | Self::LateRetry | Self::LateTimeout | Self::NoBackoff)
+        matches!(
+            self,
+            Self::AbandonedConnection
+                | Self::EarlyRetry
+                | Self::LateOutcome
+                | Self::LateRetry
+                | Self::LateTimeout
+                | Self::NoBackoff
+                | Self::NoGrowth
+                | Self::Oversleep
+        )
     }
 
     pub(crate) fn fail(self, detail: impl Into<String>) -> Finding {
-        Finding { code: self, level: Level::Fail, detail: detail.into() }
+        self.at(Level::Fail, detail)
     }
 
     pub(crate) fn warn(self, detail: impl Into<String>) -> Finding {
-        Finding { code: self, level: Level::Warn, detail: detail.into() }
+        self.at(Level::Warn, detail)
+    }
+
+    pub(crate) fn info(self, detail: impl Into<String>) -> Finding {
+        self.at(Level::Info, detail)
+    }
+
+    fn at(self, level: Level, detail: impl Into<String>) -> Finding {
+        Finding { code: self, level, detail: detail.into(), margin_ms: None }
     }
 }
+
+impl Finding {
+    /// A measured time is past its bound by so much; clocks that err by less cannot explain it.
+    pub(crate) fn by(self, margin_ms: u64) -> Self {
+        Self { margin_ms: Some(margin_ms), ..self }
+    }
+
+    /// Whether timers that were late by so much may have brought it about.
+    pub(crate) fn is_within(&self, noise_ms: u64) -> bool {
+        self.code.is_about_time()
+            && self.margin_ms.is_none_or(|margin_ms| margin_ms <= noise_ms.saturating_mul(CLOCKS))
+    }
+}
+
+/// A span has two ends, and each was read from a timer that may have been late.
+const CLOCKS: u64 = 2;
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

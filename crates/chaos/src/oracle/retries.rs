@@ -1,31 +1,19 @@
-//! Rules about the attempts as the proxy saw them: which, how many, when, and how alike.
+//! Rules about which attempts are repeated, and how many there are.
 
 use classify::Class;
 
+use super::demand::Demand;
+use super::sameness::credential;
 use super::{Code, Finding, Trial};
-use crate::handling::{Attempt, End};
+use crate::handling::{Attempt, End, OutcomeClass};
 use crate::scenario::Surface;
 use crate::served::{Served, Truth};
-
-/// A wait may be this much shorter than demanded, or by [`EARLY_PERCENT`] if that is more: clocks differ.
-pub(super) const EARLY_MS_MIN: u64 = 50;
-const EARLY_PERCENT: u64 = 5;
-
-/// A wait may be a quarter longer than demanded, and by this much besides, before it is called late.
-const LATE_MS: u64 = 10_000;
-
-/// The least first wait that counts as one, and the least of any later one.
-const FIRST_GAP_MS_MIN: u64 = 100;
-const GAP_MS_MIN: u64 = 50;
 
 /// Past this many attempts no declared budget is an excuse.
 const STORM: u32 = 10;
 
-/// Attempts may overrun their limit by a fifth and by this much, for scheduling.
-const TIMEOUT_SLACK_MS: u64 = 1_000;
-
-/// A longer demand than a 32-bit timer can hold is no demand.
-const DEMAND_MS_MAX: f64 = 2_147_483_648.0;
+/// Browsers give up after as many.
+const HOPS_MAX: u32 = 20;
 
 /// Statuses that the same request will get again.
 const NON_RETRYABLE: [u16; 8] = [400, 401, 402, 403, 404, 413, 422, 431];
@@ -66,145 +54,70 @@ fn needless_retry(
         return None;
     }
     let detail = format!("attempt {number} was given {status} ({}) and was repeated", served.class);
-    if NON_RETRYABLE.contains(&status) {
-        return Some(Code::RetriedNonRetryable.fail(detail));
+    match status {
+        _ if NON_RETRYABLE.contains(&status) => Some(Code::RetriedNonRetryable.fail(detail)),
+        _ if served.class == Class::SpendLimited => Some(Code::RetriedNonRetryable.warn(detail)),
+        // What the server does not implement it will not learn meanwhile.
+        501 | 505 => Some(Code::RetriedNonRetryable.info(detail)),
+        _ => None,
     }
-    (served.class == Class::SpendLimited).then(|| Code::RetriedNonRetryable.warn(detail))
 }
 
+/// A redirect that is followed is no retry, but it has a bound of its own.
 pub(super) fn budget_is_kept(trial: &Trial<'_>) -> Vec<Finding> {
-    let (n_attempts, budget) = (trial.n_attempts(), trial.scenario.retries.saturating_add(1));
-    let detail = || format!("{n_attempts} attempts, {budget} were allowed");
+    let n_hops = trial.served.iter().filter(|served| served.redirects()).count();
+    let n_hops = u32::try_from(n_hops).unwrap_or(u32::MAX);
+    if HOPS_MAX < n_hops {
+        return vec![Code::RedirectLoop.fail(format!("{n_hops} redirects"))];
+    }
+    // The last redirect may have been obeyed or not.
+    let n_attempts = trial.n_attempts().saturating_sub(n_hops).max(1);
+    let budget = trial.scenario.retries.saturating_add(1);
+    let detail = || {
+        let times = f64::from(n_attempts) / f64::from(budget);
+        format!("{n_attempts} attempts, {budget} were allowed: {times:.1} times as many")
+    };
     if STORM < n_attempts {
         return vec![Code::RetryStorm.fail(detail())];
     }
     if budget < n_attempts { vec![Code::BudgetExceeded.fail(detail())] } else { vec![] }
 }
 
-/// A demanded wait is kept, or the error is surfaced at once; a retry in between is early.
-pub(super) fn demanded_wait_is_kept(trial: &Trial<'_>) -> Vec<Finding> {
-    let gaps = trial.gaps_ms.iter().zip(&trial.served).enumerate();
-    gaps.filter_map(|(idx, (&gap_ms, served))| {
-        let demand_ms = demanded_ms(served)?;
-        let detail =
-            format!("retry {} after {gap_ms} ms, the server demanded {demand_ms} ms", idx + 1);
-        if is_early(gap_ms, demand_ms) {
-            return Some(Code::EarlyRetry.fail(detail));
-        }
-        (demand_ms.saturating_add(demand_ms / 4 + LATE_MS) < gap_ms)
-            .then(|| Code::LateRetry.warn(detail))
-    })
-    .collect()
-}
-
-/// Whether a wait is shorter than demanded, beyond what clocks may differ.
-pub(super) fn is_early(gap_ms: u64, demand_ms: u64) -> bool {
-    gap_ms + EARLY_MS_MIN.max(demand_ms * EARLY_PERCENT / 100) < demand_ms
-}
-
-/// Without a demand the client waits of its own accord. A reused connection that dies without a byte may be
-/// replaced at once: the request most likely never arrived.
-pub(super) fn backoff_is_kept(trial: &Trial<'_>) -> Vec<Finding> {
-    let least = |idx: usize| if idx == 0 { FIRST_GAP_MS_MIN } else { GAP_MS_MIN };
-    let gaps = trial.gaps_ms.iter().zip(&trial.served).enumerate();
-    gaps.filter(|(idx, (_, served))| demanded_ms(served).is_none() && !is_stale(trial, *idx))
-        .filter(|(idx, (gap_ms, _))| **gap_ms < least(*idx))
-        .map(|(idx, (gap_ms, _))| {
-            Code::NoBackoff.fail(format!(
-                "retry {} after {gap_ms} ms, at least {} ms were due",
-                idx + 1,
-                least(idx)
-            ))
-        })
-        .collect()
-}
-
-fn is_stale(trial: &Trial<'_>, idx: usize) -> bool {
-    let attempt = &trial.handling.attempts[idx];
-    let reused = trial.handling.attempts[..idx]
-        .iter()
-        .any(|earlier| earlier.connection == attempt.connection);
-    reused && attempt.served.is_empty()
-}
-
-/// Every attempt asks for the same thing in the same words.
-pub(super) fn attempts_are_equal(trial: &Trial<'_>) -> Vec<Finding> {
-    let Some((first, retries)) = trial.handling.attempts.split_first() else { return vec![] };
-    let mut findings = vec![];
-    for (retry, before) in retries.iter().zip(&trial.served) {
-        let number = retry.number;
-        let (one, other) = (&first.request, &retry.request);
-        if (&one.method, &one.target) != (&other.method, &other.target) {
-            findings.push(
-                Code::RequestChanged
-                    .fail(format!("attempt {number}: {} {}", other.method, other.target)),
-            );
-        }
-        if one.body != other.body {
-            let detail = format!(
-                "attempt {number} sent {} bytes, the first {}",
-                other.body.len(),
-                one.body.len()
-            );
-            findings.push(Code::BodyChanged.fail(detail));
-        }
-        if credential(first) != credential(retry) && before.status() != Some(401) {
-            findings.push(
-                Code::CredentialChanged
-                    .fail(format!("attempt {number} carries another credential")),
-            );
-        }
-    }
-    findings
-}
-
-/// An attempt that is given nothing to wait for ends at the limit that the client was told. In a stream the
-/// limit is one on silence, which this rule cannot see.
-pub(super) fn attempt_ends_in_time(trial: &Trial<'_>) -> Vec<Finding> {
-    let limit_ms = trial.scenario.timeout_ms;
-    let attempts = trial.handling.attempts.iter().filter(|_| !trial.surface.streams());
-    attempts
-        .filter(|attempt| {
-            limit_ms + limit_ms / 5 + TIMEOUT_SLACK_MS < attempt.end_ms - attempt.head_ms
-        })
-        .map(|attempt| {
-            let took_ms = attempt.end_ms - attempt.head_ms;
-            Code::LateTimeout
-                .fail(format!("attempt {} took {took_ms} ms of {limit_ms} ms", attempt.number))
-        })
-        .collect()
-}
-
 /// What another attempt may cure deserves one, unless the server named a wait: then surfacing it is as good.
 pub(super) fn retryable_is_retried(trial: &Trial<'_>) -> Vec<Finding> {
-    let Some(last) = trial.last() else { return vec![] };
-    let Some(status) = last.status() else { return vec![] };
-    let cures = matches!(status, 408 | 409 | 429 | 500..) && last.class != Class::SpendLimited;
-    let told_off = last.header("x-should-retry") == Some("false") || demanded_ms(last).is_some();
-    if !cures
-        || told_off
-        || trial.scenario.retries < trial.n_attempts()
-        || trial.handling.outcome.is_none()
-    {
+    let Some((last, outcome)) = trial.last().zip(trial.handling.outcome.as_ref()) else {
+        return vec![];
+    };
+    let satisfied = matches!(
+        outcome.class,
+        OutcomeClass::Aborted | OutcomeClass::LocalError | OutcomeClass::Success
+    );
+    if satisfied || trial.scenario.retries < trial.n_attempts() || last.demand() != Demand::None {
         return vec![];
     }
-    let (n_attempts, budget) = (trial.n_attempts(), trial.scenario.retries + 1);
-    vec![
-        Code::GaveUpEarly
-            .warn(format!("gave up on {status} after {n_attempts} of {budget} attempts")),
-    ]
+    let (n_attempts, budget) = (trial.n_attempts(), trial.scenario.retries.saturating_add(1));
+    let gave_up = |on: &str| format!("gave up on {on} after {n_attempts} of {budget} attempts");
+    let Some(status) = last.status() else { return lost_is_retried(trial, &gave_up) };
+    match (last.header("x-should-retry"), status) {
+        (Some("false"), _) | (_, 501 | 505) => vec![],
+        (Some("true"), 400..=407 | 410..=428 | 430..=499) => {
+            let on = format!("{status} with x-should-retry: true");
+            vec![Code::GaveUpEarly.info(gave_up(&on))]
+        }
+        (_, 408 | 409 | 429 | 500..) if last.class != Class::SpendLimited => {
+            vec![Code::GaveUpEarly.warn(gave_up(&status.to_string()))]
+        }
+        _ => vec![],
+    }
 }
 
-/// The wait that a reply demands. Dates are not read yet, and what is not a positive, finite time demands
-/// nothing.
-fn demanded_ms(served: &Served) -> Option<u64> {
-    let number = |name: &str, unit_ms: f64| {
-        served.header(name)?.trim().parse::<f64>().ok().map(|value| value * unit_ms)
-    };
-    let ms = number("retry-after-ms", 1.0).or_else(|| number("retry-after", 1000.0))?;
-    (0.0 < ms && ms < DEMAND_MS_MAX).then_some(ms as u64)
-}
-
-fn credential(attempt: &Attempt) -> [Option<&str>; 2] {
-    ["authorization", "x-api-key"].map(|name| attempt.request.headers.get(name))
+/// A connection that is lost before the first byte has delivered nothing: trying again is safe, if there is time.
+fn lost_is_retried(trial: &Trial<'_>, gave_up: &dyn Fn(&str) -> String) -> Vec<Finding> {
+    let untouched = trial.handling.attempts.last().is_some_and(|last| last.served.is_empty());
+    let limit_ms = trial.scenario.timeout_ms;
+    let in_time = trial.handling.elapsed_ms.saturating_add(limit_ms) <= trial.scenario.deadline_ms;
+    if !untouched || !in_time {
+        return vec![];
+    }
+    vec![Code::GaveUpEarly.warn(gave_up("a connection without an answer"))]
 }

@@ -1,3 +1,5 @@
+mod policies;
+
 use bytes::Bytes;
 use classify::{Body, Headers, Request};
 
@@ -28,7 +30,12 @@ fn error(status: u16, kind: &str, headers: &str) -> String {
     format!("HTTP/1.1 {status} No\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len())
 }
 
-/// Attempts 1 ms long, one second apart, each given these bytes.
+/// When attempt `idx` begins: the waits are 1 s, 2 s, and 4 s from then on.
+fn head_ms(idx: u64) -> u64 {
+    [0, 1001, 3002].get(idx as usize).copied().unwrap_or_else(|| 3002 + (idx - 2) * 4001)
+}
+
+/// Attempts 1 ms long, each given these bytes.
 fn handling(served: &[&str], outcome: OutcomeClass) -> Handling {
     let headers = Headers(vec![("x-api-key".into(), CANARY_KEY.into())]);
     let request = Request {
@@ -43,8 +50,8 @@ fn handling(served: &[&str], outcome: OutcomeClass) -> Handling {
         .map(|(idx, served)| Attempt {
             number: idx as u32 + 1,
             connection: idx as u32 + 1,
-            head_ms: idx as u64 * 1001,
-            end_ms: idx as u64 * 1001 + 1,
+            head_ms: head_ms(idx as u64),
+            end_ms: head_ms(idx as u64) + 1,
             request: request.clone(),
             served: served.as_bytes().to_vec(),
             end: End::Closed,
@@ -61,14 +68,7 @@ fn handling(served: &[&str], outcome: OutcomeClass) -> Handling {
         stop_reason: None,
     };
     let elapsed_ms = attempts.last().map_or(0, |attempt| attempt.end_ms);
-    Handling {
-        attempts,
-        outcome: Some(outcome),
-        elapsed_ms,
-        unfired: vec![],
-        noise_ms: 0,
-        trouble: None,
-    }
+    Handling { attempts, outcome: Some(outcome), elapsed_ms, ..Handling::default() }
 }
 
 /// The client reports what the API's error said.
@@ -211,12 +211,17 @@ fn demanded_waits_are_kept() {
         let verdict = code.map_or(Verdict::Pass, |_| Verdict::Fail);
         check(&handling(&[&reply, OK], OutcomeClass::Success), verdict, code.as_slice());
     }
-    let mut noisy = handling(
-        &[&error(529, "overloaded_error", "retry-after: 2\r\n"), OK],
-        OutcomeClass::Success,
-    );
-    noisy.noise_ms = 60;
-    check(&noisy, Verdict::Inconclusive, &["early-retry"]);
+    // What the harness's own timers can explain is inconclusive, and nothing else.
+    for (demand, noise_ms, verdict) in [
+        ("1.2", 25, Verdict::Fail),
+        ("1.2", 60, Verdict::Fail),
+        ("1.2", 80, Verdict::Inconclusive),
+        ("2", 80, Verdict::Fail),
+    ] {
+        let reply = error(529, "overloaded_error", &format!("retry-after: {demand}\r\n"));
+        let noisy = Handling { noise_ms, ..handling(&[&reply, OK], OutcomeClass::Success) };
+        check(&noisy, verdict, &["early-retry"]);
+    }
 }
 
 #[test]
@@ -297,6 +302,16 @@ fn the_scenario_has_the_last_word() {
         Verdict::Fail,
         &["early-retry"],
     );
+    let refused = || handling(&[OK], OutcomeClass::Success);
+    on(
+        "attempts = \"1\"\nstop-reason = \"refusal\"",
+        &refused(),
+        Verdict::Fail,
+        &["lost-stop-reason"],
+    );
+    on("attempts = \"1\"\nerror-code = \"x\"", &refused(), Verdict::Fail, &["untyped-error"]);
+    on("attempts = \"1\"\nwithin-ms = 1", &refused(), Verdict::Pass, &[]);
+    on("attempts = \"1\"\nwithin-ms = 0", &refused(), Verdict::Fail, &["late-outcome"]);
     let aborted = handling(&[&OK[..90]], OutcomeClass::Aborted);
     on("attempts = \"1\"", &aborted, Verdict::Fail, &["unexpected-outcome"]);
 }
@@ -315,4 +330,195 @@ fn a_trial_that_did_not_happen_as_planned_says_nothing() {
     let broken =
         Handling { trouble: Some("no port".to_owned()), ..handling(&[OK], OutcomeClass::Success) };
     check(&broken, Verdict::HarnessError, &[]);
+}
+
+/// A stream of these text deltas, with or without its end, in a body that the end of the connection ends.
+fn sse(deltas: &[&str], stops: bool) -> String {
+    let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"model\":\"x\",\"stop_reason\":null,\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n\
+        event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+    let end = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n\
+        event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":2}}\n\n\
+        event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    let mut body = start.to_owned();
+    for text in deltas {
+        body += &format!(
+            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
+        );
+    }
+    let end = if stops { end } else { "" };
+    format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{body}{end}")
+}
+
+fn with_text(mut handling: Handling, text: &str) -> Handling {
+    handling.outcome.as_mut().unwrap().text = text.to_owned();
+    handling
+}
+
+#[test]
+fn the_text_is_the_one_that_was_given() {
+    let whole = sse(&["Hello, ", "wörld"], true);
+    let told = |text: &str, verdict, codes: &[&str]| {
+        let success = with_text(handling(&[&whole], OutcomeClass::Success), text);
+        check_on(&scenario(""), Surface::Stream, &success, verdict, codes);
+    };
+    told("Hello, wörld", Verdict::Pass, &[]);
+    for (text, code) in [
+        ("", "lost-text"),
+        ("Hello, ", "lost-text"),
+        ("wörld", "lost-text"),
+        ("Hello, wrld", "lost-text"),
+        ("Hello, Hello, wörld", "duplicated-text"),
+        ("Hello, wörldwörld", "duplicated-text"),
+        ("Hello, wörldHello, wörld", "duplicated-text"),
+        ("Hello, w\u{fffd}rld", "corrupt-text"),
+        ("Hello, wörld!", "corrupt-text"),
+        ("Goodbye", "corrupt-text"),
+    ] {
+        told(text, Verdict::Fail, &[code]);
+    }
+    let half = sse(&["Hello, ", "wörld"], false);
+    let broken = |text: &str, verdict, codes: &[&str]| {
+        let incomplete = with_text(handling(&[&half], OutcomeClass::Incomplete), text);
+        check_on(&scenario(""), Surface::Stream, &incomplete, verdict, codes);
+    };
+    broken("", Verdict::Pass, &[]);
+    broken("Hello, ", Verdict::Pass, &[]);
+    broken("Hello, wörld", Verdict::Pass, &[]);
+    broken("Hello, wörldHello, wörld", Verdict::Fail, &["duplicated-text"]);
+    broken("Hullo", Verdict::Fail, &["corrupt-text"]);
+}
+
+/// Who iterates over bare events sees that the last one is missing, unless he is told a stop reason.
+#[test]
+fn bare_events_expose_what_is_missing() {
+    let half = with_text(handling(&[&sse(&["Hello"], false)], OutcomeClass::Success), "Hello");
+    check_on(&scenario(""), Surface::Stream, &half, Verdict::Fail, &["false-ok"]);
+    check_on(&scenario(""), Surface::Raw, &half, Verdict::Warn, &["false-ok"]);
+    let mut sure = half;
+    sure.outcome.as_mut().unwrap().stop_reason = Some("end_turn".to_owned());
+    check_on(&scenario(""), Surface::Raw, &sure, Verdict::Fail, &["false-ok"]);
+}
+
+/// An answer that came to its end against the rules is the scenario's to judge.
+#[test]
+fn a_doubtful_answer_may_be_taken_or_refused() {
+    let doubled =
+        sse(&["a"], true).replace("\r\n\r\n", "\r\n\r\ndata: {\"type\":\"message_start\"}\n\n");
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2e\r\n\
+        {\"type\":\"message\",\"id\":\"m\",\"role\":\"assistant\"}\r\n";
+    let brotli = "HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 2\r\n\r\nxx";
+    for served in [doubled.as_str(), chunked, brotli] {
+        for class in [OutcomeClass::Success, OutcomeClass::TransportError] {
+            check(&handling(&[served], class), Verdict::Pass, &[]);
+        }
+    }
+}
+
+#[test]
+fn redirects_are_not_retries_and_credentials_stay_at_home() {
+    let moved = |status: u16| {
+        format!("HTTP/1.1 {status} Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n")
+    };
+    let followed = |status, method: &'static str, outcome| {
+        let mut handling = handling(&[&moved(status), OK], outcome);
+        let hop = &mut handling.attempts[1];
+        (hop.head_ms, hop.request.target, hop.request.method) =
+            (3, "/elsewhere".into(), method.into());
+        (hop.end_ms, handling.elapsed_ms) = (4, 5);
+        if method == "GET" {
+            hop.request.body = Body::Empty;
+        }
+        handling
+    };
+    let once = |handling: &Handling, verdict, codes: &[&str]| {
+        check_on(&scenario("retries = 0"), Surface::Create, handling, verdict, codes);
+    };
+    once(&followed(307, "POST", OutcomeClass::Success), Verdict::Pass, &[]);
+    once(&followed(307, "GET", OutcomeClass::Success), Verdict::Fail, &["request-changed"]);
+    once(&followed(302, "GET", OutcomeClass::Success), Verdict::Fail, &["request-changed"]);
+    once(
+        &followed(302, "GET", OutcomeClass::TransportError),
+        Verdict::Warn,
+        &["error-despite-answer"],
+    );
+    let moved = moved(307);
+    let endless = vec![&*moved; 22];
+    let looping = handling(&endless, OutcomeClass::TransportError);
+    check(&looping, Verdict::Fail, &["redirect-loop", "too-many-attempts"]);
+
+    let abroad = |name: &str, value: &str, body: Body| {
+        let mut handling = handling(&[&moved], OutcomeClass::Success);
+        let mut there = handling.attempts[0].clone();
+        let request = &mut there.request;
+        request.headers = Headers(vec![(name.to_owned().into(), value.to_owned().into())]);
+        request.body = body;
+        handling.attempts[0]
+            .request
+            .headers
+            .push("x-gateway-key".to_owned(), "gateway-secret".to_owned());
+        there.served = OK.as_bytes().to_vec();
+        handling.abroad.push(there);
+        handling
+    };
+    let body = || Body::Bytes(Bytes::from_static(b"{}"));
+    check(&abroad("accept", "*/*", Body::Empty), Verdict::Pass, &[]);
+    check(&abroad("accept", "*/*", body()), Verdict::Warn, &["body-abroad"]);
+    let bearer = format!("Bearer {CANARY_KEY}");
+    check(&abroad("authorization", &bearer, Body::Empty), Verdict::Fail, &["credential-leak"]);
+    check(
+        &abroad("x-any", "a gateway-secret", body()),
+        Verdict::Fail,
+        &["credential-leak", "body-abroad"],
+    );
+}
+
+#[test]
+fn a_call_that_does_not_end_is_placed() {
+    let hung = |served: &[&str], end, place: &str, code: &str| {
+        let mut hang = Handling {
+            outcome: None,
+            elapsed_ms: 16_000,
+            ..handling(served, OutcomeClass::Success)
+        };
+        if let Some(last) = hang.attempts.last_mut() {
+            last.end = end;
+            last.end_ms = if end == End::Left { 16_001 } else { last.end_ms };
+        }
+        let mut told = scenario("timeout-ms = 20000");
+        told.expect.attempts.first = 0;
+        let judgement = judge(&told, Surface::Create, &hang);
+        let found = &judgement.findings[0];
+        assert_eq!(found.code.name(), code, "{judgement:?}");
+        assert!(found.detail.contains(place), "{judgement:?}");
+    };
+    hung(&[], End::Closed, "before-request", "hang");
+    hung(&[&error(529, "overloaded_error", "")], End::Closed, "in-backoff", "hang");
+    hung(&[&OK[..90]], End::Left, "in-read", "hang");
+    hung(&[""], End::Unended, "in-read", "hang");
+    hung(&[OK], End::Kept, "after the answer", "hang");
+    hung(
+        &[&error(529, "overloaded_error", "retry-after: 61\r\n")],
+        End::Kept,
+        "61000 ms",
+        "oversleep",
+    );
+
+    let demand = error(429, "rate_limit_error", "retry-after: 61\r\n");
+    let mut late = reported(handling(&[&demand], OutcomeClass::ApiError), 429, "rate_limit_error");
+    late.elapsed_ms = 9_000;
+    check(&late, Verdict::Warn, &["oversleep"]);
+    let mut late = handling(&[OK], OutcomeClass::Success);
+    late.elapsed_ms = 9_000;
+    let told = scenario("timeout-ms = 1000");
+    check_on(&told, Surface::Create, &late, Verdict::Fail, &["late-outcome"]);
+}
+
+#[test]
+fn codes_are_sorted_and_say_what_they_mean() {
+    assert!(Code::ALL.is_sorted_by_key(|code| code.name()));
+    for code in Code::ALL {
+        assert!(code.sentence().ends_with('.') && !code.sentence().starts_with(' '), "{code}");
+    }
+    assert_eq!(Code::FalseOk.severity(), crate::scenario::Severity::S0);
+    assert_eq!(Code::Hang.sentence(), "The call did not end.");
 }

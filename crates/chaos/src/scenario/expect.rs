@@ -16,10 +16,16 @@ pub struct Expect {
     pub status: Option<u16>,
     /// The API's error type that the error must carry.
     pub error_type: Option<String>,
+    /// The API's error code that the error must carry.
+    pub error_code: Option<String>,
     /// The request id that the error must carry.
     pub request_id: Option<String>,
     /// The complete text that a success must carry.
     pub text: Option<String>,
+    /// The stop reason that the caller must be told.
+    pub stop_reason: Option<String>,
+    /// By when the client has returned, counted from the call; without it only the deadline counts.
+    pub within_ms: Option<u64>,
     #[serde(default, rename = "wait")]
     pub waits: Vec<Wait>,
 }
