@@ -1,14 +1,18 @@
 //! Released clients of the API, installed from their registries into `target/clients/NAME`.
 //!
 //! The table of clients is the folder `crates/wire/clients`: a client is a folder there with the two files of its
-//! package manager, the packages asked for and the lock that pins all they pull in by hash. No lock names a registry,
-//! so the machine's own settings hold. The price is that a new release is entered by hand and the lock made anew:
+//! package manager, the packages asked for and the lock that pins all they pull in by hash. No lock binds to a
+//! registry (cargo's names an index that settings can replace), so the machine's own settings hold. The price is that a
+//! new release is entered by hand and the lock made anew:
 //!
 //! ```text
 //! uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 //!     --no-header requirements.in -o requirements.txt
-//! npm install --package-lock-only --omit-lockfile-registry-resolved
+//! npm install --package-lock-only --omit-lockfile-registry-resolved    # and take the `funding` links out
+//! cargo generate-lockfile
 //! ```
+//!
+//! The tests drive the official SDKs; all other clients are big, and installed only when they are named.
 //!
 //! Everything else in this repository reads only what is installed; this verb alone goes out for it.
 
@@ -26,21 +30,29 @@ const ANSWER_SECONDS_MAX: u32 = 20;
 /// One more attempt gets past a hiccup; more would keep a machine without a network waiting.
 const RETRIES_MAX: u32 = 1;
 
-/// A copy of the lock, left in the folder of a finished installation.
+/// A copy of what is pinned, left in the folder of a finished installation.
 const STAMP: &str = "installed";
+
+/// Those that are installed when none is named.
+const DEFAULT: [&str; 4] = ["python", "python-old", "typescript", "typescript-old"];
+
+/// What is built of a Rust client, in its own folder and in that of the installation.
+const DRIVER: &str = "driver.rs";
+const BUILT: &str = "debug/driver";
 
 struct Client {
     name: String,
     language: Language,
     /// Where its files are.
     source: PathBuf,
-    /// As text.
-    lock: String,
+    /// The lock as text, and all else that the installation is made of.
+    pinned: String,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Language {
     Python,
+    Rust,
     TypeScript,
 }
 
@@ -62,7 +74,10 @@ pub(crate) fn run(sh: &Shell, verb: ClientsCmd) -> Result<u8> {
         eprintln!("clients: no client is called `{unknown}`; there are {}", known.join(", "));
         return Ok(EXIT_USAGE);
     }
-    clients.retain(|client| flags.name.is_empty() || flags.name.contains(&client.name));
+    match flags.name.is_empty() {
+        true => clients.retain(Client::is_default),
+        false => clients.retain(|client| flags.name.contains(&client.name)),
+    }
     let mut failed = Vec::new();
     for client in &clients {
         let (name, state) = (&client.name, client.state(sh));
@@ -83,7 +98,8 @@ fn list(sh: &Shell, clients: &[Client]) -> Result<u8> {
     for client in clients {
         let (name, language) = (&client.name, client.language.name());
         let packages = client.packages(sh)?.join(", ");
-        println!("{name:<16} {language:<12} {packages:<32} {}", client.state(sh).name());
+        let note = if client.is_default() { "" } else { ", only when named" };
+        println!("{name:<16} {language:<12} {packages:<48} {}{note}", client.state(sh).name());
     }
     Ok(0)
 }
@@ -95,8 +111,11 @@ fn clients(sh: &Shell) -> Result<Vec<Client>> {
         let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let has_lock = |language: &Language| sh.path_exists(source.join(language.lock()));
         if let Some(language) = Language::ALL.into_iter().find(has_lock) {
-            let lock = sh.read_file(source.join(language.lock()))?;
-            clients.push(Client { name, language, source, lock });
+            let mut pinned = sh.read_file(source.join(language.lock()))?;
+            if language == Language::Rust {
+                pinned += &sh.read_file(source.join(DRIVER))?;
+            }
+            clients.push(Client { name, language, source, pinned });
         }
     }
     Ok(clients)
@@ -115,6 +134,10 @@ fn install(sh: &Shell, client: &Client) -> Result<(), Failure> {
         return Err(could_not(advice.to_owned()));
     }
     let prepare = || -> Result<()> {
+        // Cargo builds from where the files are, and only what has changed.
+        if client.language == Language::Rust {
+            return Ok(());
+        }
         sh.remove_path(&folder)?;
         sh.create_dir(&folder)?;
         for file in [client.language.manifest(), client.language.lock()] {
@@ -134,7 +157,7 @@ fn install(sh: &Shell, client: &Client) -> Result<(), Failure> {
             });
         }
     }
-    let stamp = sh.write_file(folder.join(STAMP), &client.lock);
+    let stamp = sh.write_file(folder.join(STAMP), &client.pinned);
     stamp.map_err(|error| could_not(error.to_string()))
 }
 
@@ -150,7 +173,8 @@ fn quietly(command: Cmd<'_>) -> Result<(), String> {
 
 /// Whether a package was fetched and is another than the one locked.
 fn is_tampered(said: &str) -> bool {
-    ["DO NOT MATCH THE HASHES", "EINTEGRITY"].iter().any(|words| said.contains(words))
+    let words = ["DO NOT MATCH THE HASHES", "EINTEGRITY", "failed to verify the checksum of"];
+    words.iter().any(|words| said.contains(words))
 }
 
 /// The line that says most, of what a package manager says.
@@ -168,9 +192,13 @@ impl Client {
         Path::new("target/clients").join(&self.name)
     }
 
+    fn is_default(&self) -> bool {
+        DEFAULT.contains(&self.name.as_str())
+    }
+
     fn state(&self, sh: &Shell) -> State {
         let folder = self.folder();
-        let is_pinned = sh.read_file(folder.join(STAMP)).is_ok_and(|stamp| stamp == self.lock);
+        let is_pinned = sh.read_file(folder.join(STAMP)).is_ok_and(|stamp| stamp == self.pinned);
         match is_pinned && self.language.runs(sh, &folder) {
             true => State::Installed,
             false if sh.path_exists(&folder) => State::Outdated,
@@ -186,7 +214,7 @@ impl Client {
         packages.with_context(|| format!("{} pins no package", path.display()))
     }
 
-    /// Run one after the other in a folder that holds the manifest and the lock.
+    /// Run one after the other, in a folder that holds the manifest and the lock.
     fn commands<'sh>(&self, sh: &'sh Shell) -> Vec<Cmd<'sh>> {
         let (folder, lock) = (self.folder(), self.folder().join(self.language.lock()));
         let (retries, seconds) = (RETRIES_MAX.to_string(), ANSWER_SECONDS_MAX.to_string());
@@ -200,6 +228,15 @@ impl Client {
                         .arg(lock),
                 ]
             }
+            Language::Rust => {
+                let manifest = self.source.join(self.language.manifest());
+                vec![
+                    cmd!(sh, "cargo build --quiet --locked --manifest-path {manifest}")
+                        .args(["--config", &format!("net.retry={retries}")])
+                        .args(["--config", &format!("http.timeout={seconds}"), "--target-dir"])
+                        .arg(folder),
+                ]
+            }
             // Nothing that a package would like to run at its installation is needed.
             Language::TypeScript => vec![
                 cmd!(sh, "npm ci --prefix {folder} --ignore-scripts --no-audit --no-fund")
@@ -211,11 +248,12 @@ impl Client {
 }
 
 impl Language {
-    const ALL: [Self; 2] = [Self::Python, Self::TypeScript];
+    const ALL: [Self; 3] = [Self::Python, Self::Rust, Self::TypeScript];
 
     fn name(self) -> &'static str {
         match self {
             Self::Python => "Python",
+            Self::Rust => "Rust",
             Self::TypeScript => "TypeScript",
         }
     }
@@ -224,6 +262,7 @@ impl Language {
     fn manifest(self) -> &'static str {
         match self {
             Self::Python => "requirements.in",
+            Self::Rust => "Cargo.toml",
             Self::TypeScript => "package.json",
         }
     }
@@ -232,6 +271,7 @@ impl Language {
     fn lock(self) -> &'static str {
         match self {
             Self::Python => "requirements.txt",
+            Self::Rust => "Cargo.lock",
             Self::TypeScript => "package-lock.json",
         }
     }
@@ -243,6 +283,7 @@ impl Language {
                 cmd!(sh, "python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))'"),
                 "it needs Python 3.11 or newer, with venv, as `python3`",
             ),
+            Self::Rust => (cmd!(sh, "cargo --version"), "it needs cargo"),
             Self::TypeScript => (cmd!(sh, "npm --version"), "it needs Node.js with npm"),
         };
         (!at_hand(probe)).then_some(advice)
@@ -255,6 +296,7 @@ impl Language {
                 let python = folder.join("bin/python");
                 at_hand(cmd!(sh, "{python} --version"))
             }
+            Self::Rust => sh.path_exists(folder.join(BUILT)),
             Self::TypeScript => sh.path_exists(folder.join("node_modules")),
         }
     }
@@ -276,6 +318,12 @@ fn packages(language: Language, manifest: &str) -> Option<Vec<String>> {
         Language::Python => {
             let pins = manifest.lines().filter_map(|line| line.split_once("=="));
             pins.map(|(name, version)| format!("{name} {version}")).collect()
+        }
+        // The subject is pinned in the manifest; what its driver needs beside it, only in the lock.
+        Language::Rust => {
+            let pins = manifest.lines().filter_map(|line| line.split_once(" = \"="));
+            pins.map(|(name, version)| format!("{name} {}", version.trim_end_matches('"')))
+                .collect()
         }
         // One dependency a line, as npm writes them; a parser would be a dependency of ours.
         Language::TypeScript => {
@@ -301,10 +349,21 @@ mod tests {
         };
         check(Language::Python, "# Why.\na==1.0\nb-c==2.0.1\n", Some(&["a 1.0", "b-c 2.0.1"]));
         check(Language::Python, "a\n", None);
+        check(Language::Rust, "[dependencies]\na = \"1\"\nb = \"=2.0\"\n", Some(&["b 2.0"]));
         let manifest =
             "{\n  \"dependencies\": {\n    \"@a/b\": \"1.0\",\n    \"c\": \"2\"\n  }\n}\n";
         check(Language::TypeScript, manifest, Some(&["@a/b 1.0", "c 2"]));
         check(Language::TypeScript, "{}", None);
+    }
+
+    #[test]
+    fn what_is_installed_by_default_is_in_the_table() {
+        let sh = Shell::new().unwrap();
+        sh.change_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let clients = clients(&sh).unwrap();
+        let names: Vec<_> = clients.iter().map(|client| client.name.as_str()).collect();
+        assert!(DEFAULT.iter().all(|name| names.contains(name)), "{names:?}");
+        assert!(clients.iter().all(|client| !client.packages(&sh).unwrap().is_empty()));
     }
 
     #[test]
@@ -316,6 +375,8 @@ mod tests {
         check("WARN of an error\nERROR: no a==1\nERROR: b\n", "ERROR: no a==1", false);
         check("npm warn x\nnpm error code ENOTFOUND\n", "npm error code ENOTFOUND", false);
         check("npm error code EINTEGRITY\n", "npm error code EINTEGRITY", true);
+        let changed = "error: failed to verify the checksum of `a v1.0`";
+        check(&format!("  Downloading a\n{changed}\n"), changed, true);
         check(
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n",
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES",

@@ -48,7 +48,7 @@ pub(crate) mod clients {
             cmd list {}
             /// Installs them from their registries into target/clients.
             cmd install {
-                /// Only these clients.
+                /// These clients; without a name the official SDKs, which the tests drive.
                 repeated name: String
             }
         }

@@ -34,7 +34,7 @@ test […]                     every test of the workspace, snapshots and fuzz s
 bench […]                    every benchmark of the workspace
 ci [STEP…]                   fmt, clippy, test, contract, deny; stops at the first that fails
 clients list                 released clients of the API, and which are installed
-clients install [NAME…]      installs them from their registries into target/clients
+clients install [NAME…]      installs them (the official SDKs unless named) into target/clients
 fuzz list                    the fuzz targets
 fuzz run [TARGET…]           fuzzes them; --seconds N or --minutes N is shared out evenly
 fuzz report                  what the last runs did, and what lies around

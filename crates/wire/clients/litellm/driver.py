@@ -1,0 +1,74 @@
+"""Lets LiteLLM be put on trial; `../driving.py` holds the conversation.
+
+It translates answers and errors into OpenAI's, stop reasons included, and that is what is told here. Its retries need
+`tenacity` and its tools `mcp`; neither comes with it, so they are asked for beside it.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+# It would fetch a list of prices otherwise, and only loopback is ever spoken to.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+# What is shared lies beside the clients, and nothing is to be left there.
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import driving
+import litellm
+from openai import OpenAIError
+
+litellm.suppress_debug_info = True
+
+
+def answer_of(run, **more):
+    if run.get("log"):
+        litellm._turn_on_debug()
+    if run.get("tools"):
+        name, text, schema = driving.TOOL.values()
+        function = {"name": name, "description": text, "parameters": schema}
+        more["tools"] = [{"type": "function", "function": function}]
+    return litellm.completion(
+        model="anthropic/claude-sonnet-5-5",
+        max_tokens=1024,
+        messages=[{"role": "user", "content": run["prompt"]}],
+        api_base=run["base_url"],
+        api_key=run["api_key"],
+        num_retries=run["max_retries"],
+        timeout=run["timeout_s"],
+        **more,
+    )
+
+
+def create(run, heard):
+    choice = answer_of(run).choices[0]
+    heard.text = choice.message.content or ""
+    heard.stop_reason = choice.finish_reason
+    calls = choice.message.tool_calls or []
+    heard.tool_calls = [{"name": call.function.name, "input": call.function.arguments} for call in calls]
+
+
+def stream(run, heard):
+    for chunk in answer_of(run, stream=True):
+        choice = chunk.choices[0]
+        heard.text += choice.delta.content or ""
+        heard.stop_reason = choice.finish_reason or heard.stop_reason
+        for part in choice.delta.tool_calls or []:
+            if part.id:
+                heard.tool_calls.append({"name": part.function.name, "input": ""})
+            heard.tool_calls[-1]["input"] += part.function.arguments or ""
+        heard.event(run)
+
+
+def facts_of(error):
+    return driving.facts_of_sdk(error) | {"sdk_error": isinstance(error, OpenAIError)}
+
+
+if __name__ == "__main__":
+    driving.drive(
+        {"name": "litellm", "issues": "https://github.com/BerriAI/litellm/issues"},
+        {"create": create, "stream": stream},
+        ["cancel", "log", "retries", "timeout", "tools"],
+        {"max_retries": 0, "timeout_s": 600},
+        facts_of,
+    )
