@@ -123,13 +123,26 @@ const LOCK_OF_OWNER: &str = "/ID[<00><00>]/Encrypt<</Filter/Standard/V 1/R 2/P -
     /U<25e717ba2e4f9e91900fb4f8815dcfc980d36b50ebd4e8ac359180c73c56530e>>>";
 
 /// What can be told about a PDF.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Look {
     Unreadable,
     Locked,
     Pages(u64),
     /// Too large to be read.
     Unseen,
+}
+
+/// Looks at each of the files.
+///
+/// On one stack of its own for all of them, because a hostile file would overflow a usual one and take the process
+/// down, and because a request can hold tens of thousands of small files, each of which would cost a thread.
+fn look_at(files: &[&str]) -> Vec<Look> {
+    let looks = || files.iter().map(|data| look(data)).collect();
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, looks);
+        reader.ok().and_then(|reader| reader.join().ok())
+    })
+    .unwrap_or_else(|| vec![Look::Unseen; files.len()])
 }
 
 fn look(data: &str) -> Look {
@@ -143,10 +156,8 @@ fn look(data: &str) -> Look {
         return Look::Unseen;
     }
     let Ok(bytes) = STANDARD.decode(data) else { return Look::Unreadable };
-    // On a stack of its own, because a hostile file would overflow a usual one and take the process down. Should the
-    // library ever panic, that ends there as well.
-    let reader = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || read(&bytes));
-    reader.map_or(Look::Unseen, |reader| reader.join().unwrap_or(Look::Unreadable))
+    // Should the library ever panic, that ends with the file.
+    std::panic::catch_unwind(|| read(&bytes)).unwrap_or(Look::Unreadable)
 }
 
 fn read(bytes: &[u8]) -> Look {
@@ -161,13 +172,18 @@ fn data_path(place: Place<'_>) -> String {
     format!("{}.pdf.source.base64.data", place.path())
 }
 
-/// Visits the PDFs; one without any data has its own rule.
-fn each_pdf(ask: &Ask<'_>, mut visit: impl FnMut(Place<'_>, Look)) {
+/// Visits the PDFs with the path of their data; one without any data has its own rule.
+fn each_pdf(ask: &Ask<'_>, mut visit: impl FnMut(&str, Look)) {
+    let (mut paths, mut files) = (Vec::new(), Vec::new());
     view::each_source(ask.body, "document", &mut |place, _, data| {
         if !data.is_empty() {
-            visit(place, look(data));
+            paths.push(data_path(place));
+            files.push(data);
         }
     });
+    if !files.is_empty() {
+        paths.iter().zip(look_at(&files)).for_each(|(path, look)| visit(path, look));
+    }
 }
 
 fn check_readable(ask: &Ask<'_>, out: &mut Vec<Finding>) {
@@ -179,10 +195,10 @@ fn check_readable(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 }
 
 fn check_lock(ask: &Ask<'_>, out: &mut Vec<Finding>) {
-    each_pdf(ask, |place, look| {
+    each_pdf(ask, |path, look| {
         if look == Look::Locked {
             let message = "The PDF specified is password protected.";
-            out.push(Finding::new(data_path(place), message));
+            out.push(Finding::new(path, message));
         }
     });
 }
@@ -191,11 +207,11 @@ fn check_lock(ask: &Ask<'_>, out: &mut Vec<Finding>) {
 fn check_pages(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     let Some(max) = ask.model.map(|model| model.pdf_pages_max) else { return };
     let mut total = 0;
-    each_pdf(ask, |place, look| {
+    each_pdf(ask, |path, look| {
         let Look::Pages(pages) = look else { return };
         if (total..total + pages).contains(&max) {
             let message = format!("A maximum of {max} PDF pages may be provided.");
-            out.push(Finding::new(data_path(place), message));
+            out.push(Finding::new(path, message));
         }
         total += pages;
     });
@@ -282,7 +298,7 @@ mod tests {
 
     #[track_caller]
     fn check(file: &[u8], expected: &Look) {
-        assert_eq!(look(&STANDARD.encode(file)), *expected);
+        assert_eq!(look_at(&[&STANDARD.encode(file)]), [*expected]);
     }
 
     fn file(pages: u64, trailer: &str) -> Vec<u8> {
@@ -319,7 +335,10 @@ mod tests {
             file.extend(link.as_bytes());
         }
         file.extend(b"trailer<</Root 1 0 R/Info 4 0 R>>startxref\n1\n%%EOF");
-        assert!(matches!(look(&STANDARD.encode(file)), Look::Pages(_) | Look::Unreadable));
+        assert!(matches!(
+            look_at(&[&STANDARD.encode(file)])[..],
+            [Look::Pages(_) | Look::Unreadable]
+        ));
     }
 
     proptest! {
