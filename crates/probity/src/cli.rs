@@ -101,15 +101,8 @@ pub struct ServeArgs {
     /// Write every request to a file, without headers and bodies: `json=FILE`.
     #[arg(long, value_name = "KIND=FILE", value_parser = report)]
     pub report: Vec<Report>,
-    /// The OpenAPI document, instead of the built-in one.
-    #[arg(long, value_name = "FILE")]
-    pub spec: Option<PathBuf>,
-    /// Overlays for older versions, instead of the built-in ones.
-    #[arg(long, value_name = "FILE")]
-    pub overlay: Vec<PathBuf>,
-    /// The models, instead of the built-in ones.
-    #[arg(long, value_name = "FILE")]
-    pub models: Option<PathBuf>,
+    #[command(flatten)]
+    pub texts: Texts,
     /// No line per request.
     #[arg(short, long)]
     pub quiet: bool,
@@ -167,15 +160,8 @@ pub struct Common {
     /// Also bodies that a usual run spares the machine (hundreds of megabytes).
     #[arg(long)]
     pub heavy: bool,
-    /// The OpenAPI document, instead of the built-in one.
-    #[arg(long, value_name = "FILE")]
-    pub spec: Option<PathBuf>,
-    /// Overlays for older versions, instead of the built-in ones.
-    #[arg(long, value_name = "FILE")]
-    pub overlay: Vec<PathBuf>,
-    /// The models, instead of the built-in ones.
-    #[arg(long, value_name = "FILE")]
-    pub models: Option<PathBuf>,
+    #[command(flatten)]
+    pub texts: Texts,
     /// The witnesses, instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     pub witnesses: Option<PathBuf>,
@@ -193,6 +179,20 @@ pub struct Common {
     pub verbose: bool,
     #[arg(long, value_enum, value_name = "WHEN")]
     pub color: Option<When>,
+}
+
+/// The contract's own files.
+#[derive(Args, Debug)]
+pub struct Texts {
+    /// The OpenAPI document, instead of the built-in one.
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+    /// Overlays for older versions, instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Vec<PathBuf>,
+    /// The models, instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub models: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

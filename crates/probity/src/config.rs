@@ -77,13 +77,13 @@ impl Config {
         let or =
             |flag: &Option<PathBuf>, key: &Option<PathBuf>| flag.clone().or_else(|| key.clone());
         Overrides {
-            spec: or(&flags.spec, &self.spec),
-            overlays: if flags.overlay.is_empty() {
+            spec: or(&flags.texts.spec, &self.spec),
+            overlays: if flags.texts.overlay.is_empty() {
                 self.overlay.clone()
             } else {
-                flags.overlay.clone()
+                flags.texts.overlay.clone()
             },
-            models: or(&flags.models, &self.models),
+            models: or(&flags.texts.models, &self.models),
             witnesses: or(&flags.witnesses, &self.witnesses),
             exceptions: or(&flags.exceptions, &self.exceptions),
         }

@@ -39,9 +39,9 @@ pub fn serve(args: &ServeArgs) -> Result<Exit, Stop> {
         )));
     }
     let overrides = Overrides {
-        spec: args.spec.clone(),
-        overlays: args.overlay.clone(),
-        models: args.models.clone(),
+        spec: args.texts.spec.clone(),
+        overlays: args.texts.overlay.clone(),
+        models: args.texts.models.clone(),
         ..Overrides::default()
     };
     let (spec_path, contract) = load_contract(&overrides)?;
