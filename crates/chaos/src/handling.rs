@@ -9,6 +9,7 @@ use std::fmt;
 use classify::Request;
 use serde::{Deserialize, Serialize};
 
+pub use crate::scenario::Asks;
 use crate::scenario::Surface;
 
 /// The key that every subject is given: it opens nothing, and must turn up nowhere but in a credential header.
@@ -20,7 +21,8 @@ pub struct Call {
     pub base_url: String,
     /// [`CANARY_KEY`], unless the scenario is about keys.
     pub key: String,
-    pub prompt: String,
+    /// The words of each call; most scenarios make one. Each holds a nonce of its own.
+    pub prompts: Vec<String>,
     pub surface: Surface,
     /// Limit on one attempt.
     pub timeout_ms: u64,
@@ -31,46 +33,11 @@ pub struct Call {
     pub asks: Asks,
 }
 
-/// What a scenario may ask of a client beyond one plain call; a client that cannot is skipped, with the reason.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Asks {
-    /// The caller calls the stream off after so many events.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub abort_after_events: Option<u32>,
-    /// The caller walks away after so many events, and neither reads on nor closes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub abandon_after_events: Option<u32>,
-    /// So many calls in place of one, with the same client object.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub calls: Option<u32>,
-    /// So many of them at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parallel: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log: Option<Log>,
-    /// A second turn on top of the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub follow_up: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub credential: Option<Credential>,
-    /// The request offers a tool.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub tools: bool,
-}
-
-/// How much the client is told to log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Log {
-    Debug,
-}
-
-/// How the client comes by its credential, where that is not a fixed key.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Credential {
-    /// A function that gives another key each time that it is asked.
-    Rotating,
+impl Call {
+    /// The words of the only call, or of the first.
+    pub fn prompt(&self) -> &str {
+        self.prompts.first().map_or("", String::as_str)
+    }
 }
 
 /// Without the key: debug output ends up in logs.
@@ -83,7 +50,7 @@ impl fmt::Debug for Call {
     }
 }
 
-/// What the client reports at the end of the call: facts, no judgement.
+/// What the client reports at the end of a call: facts, no judgement.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Outcome {
     pub class: OutcomeClass,
@@ -91,11 +58,62 @@ pub struct Outcome {
     pub error_type: Option<String>,
     pub error_code: Option<String>,
     pub request_id: Option<String>,
+    /// The wait that the caller is told of, as the header said it.
+    pub retry_after: Option<String>,
     /// The error as a person would read it, with its causes.
     pub message: String,
-    /// The text that the caller was given, complete or not.
-    pub text: String,
+    /// The text that the caller was given, complete or not; nothing if the client does not tell.
+    pub text: Option<String>,
     pub stop_reason: Option<String>,
+    /// The tool calls that the caller was given; nothing if the client does not tell.
+    pub tool_calls: Option<Vec<ToolCall>>,
+}
+
+impl Outcome {
+    /// An outcome of which nothing else is known.
+    pub fn of(class: OutcomeClass) -> Self {
+        Self {
+            class,
+            status: None,
+            error_type: None,
+            error_code: None,
+            request_id: None,
+            retry_after: None,
+            message: String::new(),
+            text: None,
+            stop_reason: None,
+            tool_calls: None,
+        }
+    }
+}
+
+/// A tool call as the caller is given it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ToolCall {
+    pub name: String,
+    pub input: serde_json::Value,
+    /// Whether the client hands it on as one that can be run; one that it marks as broken is not.
+    #[serde(default = "yes")]
+    pub valid: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a client reports at the end of everything that it was asked for.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// One for each call, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// The waits between attempts that it was spared, in their order; nothing if it really waited.
+    pub waits_ms: Option<Vec<u64>>,
+}
+
+impl From<Outcome> for Told {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcomes: vec![outcome], waits_ms: None }
+    }
 }
 
 /// How a call ended, in the client's own words.
@@ -164,7 +182,7 @@ impl fmt::Display for OutcomeClass {
 }
 
 /// One request that reached the proxy, and what was given in return.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Attempt {
     /// Counts from 1 over the whole trial.
     pub number: u32,
@@ -175,13 +193,34 @@ pub struct Attempt {
     /// When its last byte was sent, or the connection ended.
     pub end_ms: u64,
     pub request: Request,
+    /// The request's head as it stood on the wire.
+    pub raw_head: Vec<u8>,
     /// The bytes that were sent in return.
     pub served: Vec<u8>,
+    /// When they were sent, in order.
+    pub sent: Vec<Sent>,
+    /// The faults of the scenario that struck, in order.
+    pub struck: Vec<Struck>,
     pub end: End,
 }
 
-/// How the exchange ended on the connection to the client.
+/// One piece of a reply on its way out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sent {
+    pub at_ms: u64,
+    pub bytes: usize,
+}
+
+/// A fault that struck.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Struck {
+    pub at_ms: u64,
+    /// Its place in the scenario's list.
+    pub fault: usize,
+}
+
+/// How the exchange ended on the connection to the client.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum End {
     /// Closed in order by the server's side.
     Closed,
@@ -192,6 +231,7 @@ pub enum End {
     /// Reset by the server's side.
     Reset,
     /// Still open when the trial ended.
+    #[default]
     Unended,
 }
 
@@ -199,8 +239,20 @@ pub enum End {
 #[derive(Clone, Debug, Default)]
 pub struct Handling {
     pub attempts: Vec<Attempt>,
-    /// What the client reported, or nothing if it had not returned by the deadline.
+    /// What the client reported of its last call, or nothing if it had not returned by the deadline.
     pub outcome: Option<Outcome>,
+    /// What it reported of the calls before.
+    pub earlier: Vec<Outcome>,
+    /// The nonce of each call, which stands in its prompt; empty where nobody cares.
+    pub nonces: Vec<String>,
+    /// The address that it was given, host and port.
+    pub address: String,
+    /// Connections that were accepted, with a request or without.
+    pub connections: u32,
+    /// The waits between attempts that the client was spared, in their order; nothing if it really waited.
+    pub waits_ms: Option<Vec<u64>>,
+    /// The trial was cut short after so long a silence, since the client keeps a wait that the server demanded.
+    pub censored_ms: Option<u64>,
     pub elapsed_ms: u64,
     /// Faults of the scenario that never struck, as places in its list.
     pub unfired: Vec<usize>,

@@ -14,8 +14,8 @@ pub mod report;
 pub mod scenario;
 pub mod served;
 
-pub use handling::{Attempt, Call, End, Handling, Outcome, OutcomeClass};
+pub use handling::{Attempt, Call, End, Handling, Outcome, OutcomeClass, Told, ToolCall};
 pub use oracle::{Finding, Verdict, judge};
-pub use plan::{Action, Fate, Plan};
+pub use plan::{Action, Asked, Fate, Plan};
 pub use report::TrialReport;
 pub use scenario::{Scenario, Surface};

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use classify::script::{self, Script};
 use classify::{Headers, Request};
 
-use crate::scenario::{At, Destination, Fault, Scenario, Strike};
+use crate::scenario::{At, Destination, Fault, Scenario, Strike, When};
 use place::Tracker;
 
 /// A reply that is changed as a whole is held until it ends; one past this is passed as it is, which leaves
@@ -37,6 +37,8 @@ pub struct Plan {
 pub enum Action {
     /// Close in order.
     Close,
+    /// Close without a farewell.
+    Cut,
     /// Wait; a client that leaves meanwhile is not waited for. Even no time at all parts two writes.
     Delay { ms: u64 },
     /// Close the sending half, and keep the connection until the client leaves.
@@ -55,9 +57,12 @@ impl Action {
     /// Whether nothing of the reply follows.
     fn is_final(&self) -> bool {
         match self {
-            Self::Close | Self::HalfClose | Self::Redirect { .. } | Self::Reset | Self::Stall => {
-                true
-            }
+            Self::Close
+            | Self::Cut
+            | Self::HalfClose
+            | Self::Redirect { .. }
+            | Self::Reset
+            | Self::Stall => true,
             Self::Delay { .. } | Self::Pass(_) => false,
         }
     }
@@ -102,11 +107,11 @@ impl Plan {
         Ok(Self { fired: vec![false; strikes.len()], strikes })
     }
 
-    /// The fate of this attempt's reply, and what happens before the upstream is even asked.
-    pub fn on_connect(&self, attempt: u32, request: &Request) -> (Fate, Vec<Action>) {
+    /// The fate of this request's reply, and what happens before the upstream is even asked.
+    pub fn on_connect(&self, asked: Asked<'_>) -> (Fate, Vec<Action>) {
         let struck = self.strikes.iter().enumerate();
         let (rewrites, pending) = struck
-            .filter(|(_, (strike, _))| strike.attempts.contains(attempt))
+            .filter(|(_, (strike, _))| asked.meets(strike))
             .map(|(idx, (strike, effect))| Pending {
                 idx,
                 strike: strike.clone(),
@@ -116,7 +121,7 @@ impl Plan {
         let mut fate = Fate {
             held: (!rewrites.is_empty()).then(Vec::new),
             rewrites,
-            offers_gzip: offers_gzip(&request.headers),
+            offers_gzip: offers(&asked.request.headers, "gzip"),
             pending,
             fired: vec![],
             tracker: Tracker::new(),
@@ -130,6 +135,16 @@ impl Plan {
         (fate, actions)
     }
 
+    /// How much of this request's body is read before its fate is asked for, if not all of it.
+    pub fn reads_only(&self, asked: Asked<'_>) -> Option<u64> {
+        let strikes = self.strikes.iter().filter(|(strike, _)| asked.meets(strike));
+        let bytes = strikes.filter_map(|(strike, _)| match strike.at {
+            At::RequestByte(bytes) => Some(bytes),
+            _ => None,
+        });
+        bytes.min()
+    }
+
     /// Takes note of what struck during one attempt.
     pub fn settle(&mut self, fate: &Fate) {
         for &idx in &fate.fired {
@@ -137,10 +152,56 @@ impl Plan {
         }
     }
 
-    /// The places, in the order of the file, of the faults that never struck on any settled attempt.
+    /// The places, in the order of the file, of the faults that never struck on any settled attempt, though
+    /// every request might have met them.
     pub fn unfired(&self) -> Vec<usize> {
-        (0..self.fired.len()).filter(|&idx| !self.fired[idx]).collect()
+        let missed = |&idx: &usize| !self.fired[idx] && self.strikes[idx].0.when.is_none();
+        (0..self.fired.len()).filter(missed).collect()
     }
+}
+
+/// A request whose reply is about to meet its fate.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Counts from 1 over the whole trial; no fault strikes attempt 0.
+    pub attempt: u32,
+    /// Counts from 1 over its connection.
+    pub on_connection: u32,
+    pub request: &'a Request,
+}
+
+impl Asked<'_> {
+    fn meets(self, strike: &Strike) -> bool {
+        strike.attempts.contains(self.attempt)
+            && strike.when.as_ref().is_none_or(|when| self.is(when))
+    }
+
+    fn is(self, when: &When) -> bool {
+        let headers = &self.request.headers;
+        match when {
+            When::ConnectionRequest(span) => span.contains(self.on_connection),
+            When::CredentialMalformed => is_malformed(headers),
+            When::Offers(coding) => offers(headers, coding),
+            When::OffersNot(coding) => !offers(headers, coding),
+            When::RequestBytes(least) => *least <= self.n_body_bytes(),
+        }
+    }
+
+    /// What the head announces counts, since the body may still be on its way.
+    fn n_body_bytes(self) -> u64 {
+        let announced = self.request.headers.get("content-length");
+        announced.and_then(|length| length.parse().ok()).unwrap_or(self.request.body.len() as u64)
+    }
+}
+
+/// Whether what should be a key is none: empty, or with white space in it.
+fn is_malformed(headers: &Headers) -> bool {
+    let bearer =
+        |value: &str| value.strip_prefix("Bearer ").map_or_else(|| value.to_owned(), str::to_owned);
+    let keys =
+        [headers.get("x-api-key").map(str::to_owned), headers.get("authorization").map(bearer)];
+    let mut keys = keys.into_iter().flatten();
+    keys.any(|key| key.is_empty() || key.contains(char::is_whitespace))
 }
 
 /// What a fault does; the name of the reply where it has none.
@@ -148,10 +209,14 @@ fn effect<'a>(fault: &'a Fault, replies: &BTreeMap<String, Script>) -> Result<Ef
     Ok(match fault {
         Fault::Close => Effect::Act(Action::Close),
         Fault::Corrupt => Effect::Corrupt,
+        Fault::Cut => Effect::Act(Action::Cut),
         Fault::Delay { ms } => Effect::Act(Action::Delay { ms: *ms }),
         Fault::Drip { bytes, ms } => Effect::Pace(Pace { bytes: bytes.get(), ms: *ms }),
         Fault::DropEvent | Fault::DuplicateEvent | Fault::Gzip(_) | Fault::SwapEvents => {
             Effect::Rewrite
+        }
+        Fault::Flood { text, times } => {
+            Effect::Act(Action::Pass(text.repeat(times.get() as usize).into()))
         }
         Fault::HalfClose => Effect::Act(Action::HalfClose),
         Fault::Insert { text } => Effect::Act(Action::Pass(text.clone().into())),
@@ -210,6 +275,11 @@ impl Fate {
         let mut actions = self.release();
         self.strike(&mut actions, |_, at| at == At::End);
         actions
+    }
+
+    /// The faults that have struck, as places in the scenario's list.
+    pub fn struck(&self) -> &[usize] {
+        &self.fired
     }
 
     /// Whether nothing that the upstream still sends can reach the client.
@@ -324,12 +394,12 @@ fn throttle(bytes_per_s: u32) -> Pace {
     Pace { bytes: u32::try_from(bytes).unwrap_or(u32::MAX), ms }
 }
 
-/// Whether a body may come back as gzip. A weight of nothing is a refusal.
-fn offers_gzip(headers: &Headers) -> bool {
+/// Whether a body may come back in this coding. A weight of nothing is a refusal.
+fn offers(headers: &Headers, coding: &str) -> bool {
     headers.all("accept-encoding").flat_map(|value| value.split(',')).any(|offer| {
         let (name, weight) = offer.split_once(';').unwrap_or((offer, "q=1"));
         let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case("gzip") && weight != Some(0.0)
+        name.trim().eq_ignore_ascii_case(coding) && weight != Some(0.0)
     })
 }
 

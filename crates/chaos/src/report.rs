@@ -21,7 +21,11 @@ pub struct TrialReport {
     pub reason: Option<String>,
     pub expected: String,
     pub observed: Observed,
+    /// What happened, in order.
     pub timeline: Vec<Moment>,
+    /// Why this failure is known and expected of this client, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excuse: Option<String>,
 }
 
 /// What the client did, in numbers.
@@ -33,11 +37,38 @@ pub struct Observed {
     pub elapsed_ms: u64,
 }
 
-/// One thing that happened.
+/// One thing that happened, in milliseconds since the trial began.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Moment {
     pub at_ms: u64,
+    pub kind: MomentKind,
+    /// The attempt that it belongs to; requests at the second origin count for themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// The bytes that the request or this piece of the reply holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     pub what: String,
+}
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MomentKind {
+    /// A request arrived at the second origin, where nothing should.
+    Abroad,
+    /// An exchange came to its end.
+    End,
+    /// A fault of the scenario struck.
+    Fault,
+    /// The client said how it went.
+    Outcome,
+    /// A request arrived.
+    Request,
+    /// A piece of the reply left.
+    Sent,
+    /// The client waits before its next attempt: really, or in no time where its clock is injected.
+    Wait,
 }
 
 impl TrialReport {
@@ -78,6 +109,7 @@ impl TrialReport {
             expected: expected(scenario),
             observed: Observed::default(),
             timeline: vec![],
+            excuse: None,
         }
     }
 }
@@ -104,16 +136,25 @@ fn timeline(handling: &Handling) -> Vec<Moment> {
             attempt.served.len(),
             ended(attempt.end)
         );
+        let kind = if place.is_empty() { MomentKind::Request } else { MomentKind::Abroad };
+        let moment = |at_ms, kind, bytes, what| Moment {
+            at_ms,
+            kind,
+            attempt: Some(*number),
+            bytes: Some(bytes),
+            what,
+        };
         [
-            Moment { at_ms: attempt.head_ms, what: asked },
-            Moment { at_ms: attempt.end_ms, what: answered },
+            moment(attempt.head_ms, kind, request.body.len(), asked),
+            moment(attempt.end_ms, MomentKind::End, attempt.served.len() as u64, answered),
         ]
     });
     let outcome = handling
         .outcome
         .as_ref()
         .map_or_else(|| "no outcome".to_owned(), |outcome| format!("outcome {}", outcome.class));
-    let end = Moment { at_ms: handling.elapsed_ms, what: outcome };
+    let (kind, at_ms) = (MomentKind::Outcome, handling.elapsed_ms);
+    let end = Moment { at_ms, kind, attempt: None, bytes: None, what: outcome };
     let mut moments: Vec<_> = attempts.chain([end]).collect();
     moments.sort_by_key(|moment| moment.at_ms);
     moments

@@ -8,11 +8,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+mod ask;
+mod connect;
 mod expect;
 mod fault;
 
+pub use ask::{Asks, Credential, KeyShape, Log, PromptShape};
+pub use connect::{Connect, Door, Host, Idle, Parting, Tls};
 pub use expect::{Expect, Wait};
-pub use fault::{At, Coding, Destination, Fault, Strike};
+pub use fault::{At, Coding, Destination, Fault, Strike, When};
 
 /// One rehearsed failure and the handling it demands.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -41,6 +45,15 @@ pub struct Scenario {
     /// The end of patience: a client that has not returned by then hangs.
     #[serde(default = "deadline_ms")]
     pub deadline_ms: u64,
+    /// Whether the judgement rests on measured times: such a trial runs alone.
+    #[serde(default)]
+    pub timing: bool,
+    /// What is asked of the client beyond one plain call.
+    #[serde(default)]
+    pub ask: Asks,
+    /// The address that the client is given, and who listens there.
+    #[serde(default)]
+    pub connect: Connect,
     #[serde(default, rename = "fault")]
     pub faults: Vec<Strike>,
     pub expect: Expect,

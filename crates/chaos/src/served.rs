@@ -382,6 +382,7 @@ mod tests {
             request,
             served: bytes,
             end: End::Kept,
+            ..Attempt::default()
         };
         let found = served(&attempt);
         assert_eq!((&found.truth, &*found.text), (truth, text), "{coding}: {:?}", found.class);

@@ -16,7 +16,7 @@ use bytes::Bytes;
 pub const KEY_PLACEHOLDER: &str = "$ANTHROPIC_API_KEY";
 
 /// One request: a method, a target (path and query, as on the request line), headers in order, a body.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Request {
     pub method: Cow<'static, str>,
     pub target: Cow<'static, str>,
@@ -97,8 +97,9 @@ impl fmt::Debug for Headers {
 }
 
 /// A request body. Bodies over 1 MB are a [`Body::Repeat`], so that a corpus of them stays small in memory.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Body {
+    #[default]
     Empty,
     Bytes(Bytes),
     /// `prefix`, then `unit` `count` times, then `suffix`: written to the wire in pieces.

@@ -11,11 +11,13 @@
 //! | who answers clients in any language? | [`serve`] |
 //! | who answers by the script of a scenario? | [`script`] |
 //! | who carries out faults? | [`proxy`] |
+//! | how does a connection end? | [`connection`] |
 //! | how is a client put on trial? | [`trial`] |
 //! | how is a client in any language? | [`driver`] |
 //!
 //! Nothing here returns an error for what a peer did: that is an observation.
 
+pub mod connection;
 pub mod driver;
 pub mod journal;
 pub mod proxy;
@@ -26,4 +28,6 @@ pub mod send;
 pub mod serve;
 pub mod server;
 pub mod target;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod trial;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use chaos::plan::redirect;
 use chaos::scenario::Destination;
 use chaos::served::keeps_connection;
-use chaos::{Action, Attempt, End, Fate, Plan};
+use chaos::{Action, Asked, Attempt, End, Fate, Plan};
 use classify::Body;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -203,6 +203,7 @@ impl State {
             request: head.request.clone(),
             served: vec![],
             end: End::Unended,
+            ..Attempt::default()
         });
         number
     }
@@ -224,7 +225,11 @@ impl Exchange<'_> {
     async fn run(&mut self, head: &Head, request: &[u8]) -> End {
         // No scenario has faults for an attempt of number 0.
         let attempt = if self.origin == Origin::First { self.number } else { 0 };
-        let (mut fate, actions) = self.state.book().plan.on_connect(attempt, &head.request);
+        let (mut fate, actions) = self.state.book().plan.on_connect(Asked {
+            attempt,
+            on_connection: 1,
+            request: &head.request,
+        });
         if let Some(end) = self.obey(&fate, actions).await {
             return end;
         }
@@ -277,7 +282,7 @@ impl Exchange<'_> {
         self.state.book().plan.settle(fate);
         for action in actions {
             match action {
-                Action::Close => return Some(End::Closed),
+                Action::Close | Action::Cut => return Some(End::Closed),
                 Action::Delay { ms } => tokio::select! {
                     () = sleep(Duration::from_millis(ms)) => {}
                     () = left(self.client) => return Some(End::Left),
@@ -314,7 +319,7 @@ impl Exchange<'_> {
     fn location(&self, to: Destination) -> String {
         let address = match to {
             Destination::SameOrigin => self.state.address,
-            Destination::SecondOrigin => self.state.second_address,
+            Destination::SecondHost | Destination::SecondOrigin => self.state.second_address,
         };
         let target = self.state.book().attempt(self.origin, self.number).request.target.clone();
         format!("http://{address}{target}")

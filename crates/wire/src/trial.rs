@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chaos::handling::{Asks, CANARY_KEY};
+use chaos::handling::CANARY_KEY;
 use chaos::{Call, Handling, Outcome, Plan, Scenario, Surface, TrialReport};
 use classify::Script;
 use tokio::task::JoinSet;
@@ -113,12 +113,12 @@ where
     let call = Call {
         base_url: format!("http://{}", proxy.address),
         key: CANARY_KEY.to_owned(),
-        prompt: PROMPT.to_owned(),
+        prompts: vec![PROMPT.to_owned()],
         surface,
         timeout_ms: scenario.timeout_ms,
         deadline_ms: scenario.deadline_ms,
         max_retries: scenario.retries,
-        asks: Asks::default(),
+        asks: scenario.ask.clone(),
     };
     let noise = Noise::watch();
     let patience = Duration::from_millis(scenario.deadline_ms + HANG_MS);

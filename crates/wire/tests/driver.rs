@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chaos::handling::{Asks, CANARY_KEY, Log};
+use chaos::handling::{Asks, CANARY_KEY};
 use chaos::oracle::Verdict;
+use chaos::scenario::Log;
 use chaos::{Call, Outcome, OutcomeClass, Scenario, Surface, TrialReport};
 use classify::Script;
 use tokio::time::timeout;
@@ -56,7 +57,7 @@ fn call() -> Call {
     Call {
         base_url: "http://127.0.0.1:9".to_owned(),
         key: CANARY_KEY.to_owned(),
-        prompt: "Say hello.".to_owned(),
+        prompts: vec!["Say hello.".to_owned()],
         surface: Surface::Create,
         timeout_ms: 1_000,
         deadline_ms: 2_000,
@@ -74,7 +75,11 @@ async fn run(driver: &Driver) -> Result<Outcome, Unseen> {
 
 async fn check_fine(driver: &Driver) {
     let outcome = run(driver).await.unwrap();
-    assert_eq!((outcome.class, &*outcome.text), (OutcomeClass::Success, "fine"), "{outcome:?}");
+    assert_eq!(
+        (outcome.class, outcome.text.as_deref()),
+        (OutcomeClass::Success, Some("fine")),
+        "{outcome:?}"
+    );
 }
 
 async fn check_trouble(bad: &str, expected: &str) {
@@ -183,7 +188,7 @@ async fn runs_end_in_any_order() {
         timeout(PATIENCE, driver.run("none", call())).await.unwrap()
     };
     let (first, third) = tokio::join!(first, others);
-    assert_eq!(first.unwrap().text, "fine");
+    assert_eq!(first.unwrap().text.as_deref(), Some("fine"));
     // The driver had gone by then, and nobody else was in flight.
     assert_eq!(third.unwrap().class, OutcomeClass::Crashed);
 }
@@ -204,7 +209,7 @@ async fn what_a_client_cannot_do_is_skipped() {
         }
     }
     let asks = Asks { log: Some(Log::Debug), ..Asks::default() };
-    assert_eq!(asked(Surface::Create, asks.clone()).await.unwrap().text, "fine");
+    assert_eq!(asked(Surface::Create, asks.clone()).await.unwrap().text.as_deref(), Some("fine"));
     let once = shell("exit 0", Tier::BlackBox);
     let unseen = once.run("none", Call { asks, ..call() }).await.unwrap_err();
     assert!(matches!(unseen, Unseen::Skipped(_)), "{unseen:?}");
@@ -236,13 +241,13 @@ async fn a_process_knows_its_task_and_nothing_else() {
         "env | cut -d= -f1 | grep -v '^_$\\|^PWD$\\|^SHLVL$\\|^PATH$' | sort | tr '\\n' ' '";
     let outcome = run(&shell(script, Tier::BlackBox)).await.unwrap();
     assert_eq!(
-        outcome.text,
+        outcome.text.unwrap(),
         "ANTHROPIC_API_KEY ANTHROPIC_BASE_URL CHAOS_DEADLINE_S CHAOS_MAX_RETRIES CHAOS_PROMPT \
          CHAOS_SCENARIO CHAOS_STREAM CHAOS_SURFACE CHAOS_TIMEOUT_S HOME NO_PROXY no_proxy"
     );
     let script = "echo $CHAOS_SCENARIO $CHAOS_STREAM $CHAOS_TIMEOUT_S $ANTHROPIC_BASE_URL";
     let outcome = run(&shell(script, Tier::BlackBox)).await.unwrap();
-    assert_eq!(outcome.text, "none 0 1 http://127.0.0.1:9");
+    assert_eq!(outcome.text.as_deref(), Some("none 0 1 http://127.0.0.1:9"));
 }
 
 #[tokio::test]
@@ -255,7 +260,7 @@ async fn a_black_box_says_how_it_ended() {
     // A child that keeps the pipes is not waited for, and does not stay.
     let outcome = run(&shell("sleep 600 & echo $!", Tier::BlackBox)).await.unwrap();
     assert_eq!(outcome.class, OutcomeClass::Success);
-    check_gone(&outcome.text).await;
+    check_gone(&outcome.text.unwrap()).await;
     let unseen = run(&shell("yes", Tier::BlackBox)).await.unwrap_err();
     assert_eq!(unseen, Unseen::Trouble("the client floods its output".to_owned()));
 }

@@ -66,7 +66,7 @@ async fn subject(call: Call, policy: Policy) -> Outcome {
     let request = json!({
         "model": "claude-sonnet-5-5",
         "max_tokens": 64,
-        "messages": [{ "role": "user", "content": call.prompt }],
+        "messages": [{ "role": "user", "content": call.prompt() }],
     });
     let mut text = String::new();
     let result = match call.surface {
@@ -84,28 +84,24 @@ async fn subject(call: Call, policy: Policy) -> Outcome {
 /// A streaming caller has what was handed on, whatever the message at the end says.
 fn succeeded(message: Message, streamed: String) -> Outcome {
     Outcome {
-        class: OutcomeClass::Success,
-        status: None,
-        error_type: None,
-        error_code: None,
         request_id: message.request_id,
-        message: String::new(),
-        text: if streamed.is_empty() { message.text } else { streamed },
+        text: Some(if streamed.is_empty() { message.text } else { streamed }),
         stop_reason: message.stop_reason,
+        ..Outcome::of(OutcomeClass::Success)
     }
 }
 
 fn failed(error: &Error, text: String) -> Outcome {
     let said = error.said().cloned();
+    let class = OutcomeClass::parse(error.class()).unwrap();
     Outcome {
-        class: OutcomeClass::parse(error.class()).unwrap(),
         status: said.as_ref().map(|said| said.status),
         error_type: said.as_ref().and_then(|said| said.kind.clone()),
         error_code: said.as_ref().and_then(|said| said.code.clone()),
         request_id: said.and_then(|said| said.request_id),
         message: error.to_string(),
-        text,
-        stop_reason: None,
+        text: Some(text),
+        ..Outcome::of(class)
     }
 }
 
@@ -261,8 +257,16 @@ fn the_judge_reads_every_script_as_it_is_meant() {
             body: Body::Empty,
         };
         let (head_ms, end_ms) = (0, 0);
-        let attempt =
-            Attempt { number: 1, connection: 1, head_ms, end_ms, request, served: bytes, end };
+        let attempt = Attempt {
+            number: 1,
+            connection: 1,
+            head_ms,
+            end_ms,
+            request,
+            served: bytes,
+            end,
+            ..Attempt::default()
+        };
         assert_eq!(served(&attempt).class, script.class, "{}", script.name);
     }
 }

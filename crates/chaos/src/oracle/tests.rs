@@ -55,18 +55,10 @@ fn handling(served: &[&str], outcome: OutcomeClass) -> Handling {
             request: request.clone(),
             served: served.as_bytes().to_vec(),
             end: End::Closed,
+            ..Attempt::default()
         })
         .collect();
-    let outcome = Outcome {
-        class: outcome,
-        status: None,
-        error_type: None,
-        error_code: None,
-        request_id: None,
-        message: String::new(),
-        text: String::new(),
-        stop_reason: None,
-    };
+    let outcome = Outcome { text: Some(String::new()), ..Outcome::of(outcome) };
     let elapsed_ms = attempts.last().map_or(0, |attempt| attempt.end_ms);
     Handling { attempts, outcome: Some(outcome), elapsed_ms, ..Handling::default() }
 }
@@ -350,7 +342,7 @@ fn sse(deltas: &[&str], stops: bool) -> String {
 }
 
 fn with_text(mut handling: Handling, text: &str) -> Handling {
-    handling.outcome.as_mut().unwrap().text = text.to_owned();
+    handling.outcome.as_mut().unwrap().text = Some(text.to_owned());
     handling
 }
 

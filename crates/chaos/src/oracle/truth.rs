@@ -9,10 +9,10 @@ use crate::served::{Served, Truth};
 pub(super) fn key_stays_hidden(trial: &Trial<'_>) -> Vec<Finding> {
     let in_target =
         trial.handling.attempts.iter().any(|attempt| attempt.request.target.contains(CANARY_KEY));
-    let in_words =
-        trial.handling.outcome.iter().any(|outcome| {
-            outcome.message.contains(CANARY_KEY) || outcome.text.contains(CANARY_KEY)
-        });
+    let in_words = trial.handling.outcome.iter().any(|outcome| {
+        outcome.message.contains(CANARY_KEY)
+            || outcome.text.iter().any(|text| text.contains(CANARY_KEY))
+    });
     [
         (in_target, "the key stands in the URL"),
         (in_words, "the key stands in what the client reports"),
@@ -29,15 +29,14 @@ pub(super) fn answer_is_reported_as_it_was(trial: &Trial<'_>) -> Vec<Finding> {
         return vec![];
     };
     match (&last.truth, outcome.class) {
-        (Truth::Complete, OutcomeClass::Success) => text_is_whole(trial, last, &outcome.text),
+        (Truth::Complete, OutcomeClass::Success) => text_is_whole(trial, last, outcome),
         (Truth::Complete, class) => {
             let detail = format!("{class} although the answer was complete: {}", outcome.message);
             vec![Code::ErrorDespiteAnswer.warn(detail)]
         }
         (Truth::Doubtful, OutcomeClass::Success) => {
-            trial.scenario.expect.text.as_deref().map_or_else(Vec::new, |expected| {
-                text_differs(&outcome.text, expected).into_iter().collect()
-            })
+            let known = outcome.text.as_deref().zip(trial.scenario.expect.text.as_deref());
+            known.and_then(|(text, expected)| text_differs(text, expected)).into_iter().collect()
         }
         (Truth::Error { .. } | Truth::NoAnswer, OutcomeClass::Success) => {
             let detail = format!("success, but the last attempt was given `{}`", last.class);
@@ -54,7 +53,8 @@ pub(super) fn answer_is_reported_as_it_was(trial: &Trial<'_>) -> Vec<Finding> {
     }
 }
 
-fn text_is_whole(trial: &Trial<'_>, last: &Served, text: &str) -> Vec<Finding> {
+fn text_is_whole(trial: &Trial<'_>, last: &Served, outcome: &Outcome) -> Vec<Finding> {
+    let Some(text) = outcome.text.as_deref() else { return vec![] };
     let given = Some(last.text.as_str()).filter(|given| !given.is_empty());
     let expected = trial.scenario.expect.text.as_deref().or(given);
     expected.and_then(|expected| text_differs(text, expected)).into_iter().collect()
@@ -64,7 +64,7 @@ fn text_is_whole(trial: &Trial<'_>, last: &Served, text: &str) -> Vec<Finding> {
 pub(super) fn partial_text_was_sent(trial: &Trial<'_>) -> Vec<Finding> {
     let failed = |outcome: &&Outcome| outcome.class != OutcomeClass::Success;
     let Some(outcome) = trial.handling.outcome.as_ref().filter(failed) else { return vec![] };
-    let text = outcome.text.as_str();
+    let text = outcome.text.as_deref().unwrap_or_default();
     if text.is_empty() || trial.served.iter().any(|served| served.text.starts_with(text)) {
         return vec![];
     }

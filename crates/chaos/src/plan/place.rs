@@ -135,6 +135,8 @@ impl Tracker {
             At::EventStart(event) => self.is_at(At::EventByte { event, byte: 0 }),
             At::HeadByte(offset) => self.sent == offset,
             At::HeadersStart => self.headers_start == Some(self.sent),
+            // The fate is asked when the request has come so far, and not a byte of the reply is out by then.
+            At::RequestByte(_) => self.sent == 0,
         }
     }
 

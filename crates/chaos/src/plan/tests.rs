@@ -11,7 +11,7 @@ const HEADERS_START: usize = 4;
 const BODY_START: usize = 6;
 
 fn strike(at: At, fault: Fault) -> Strike {
-    Strike { attempts: Span { first: 1, last: Some(1) }, at, fault }
+    Strike { attempts: Span { first: 1, last: Some(1) }, when: None, at, fault }
 }
 
 fn plan(strikes: &[Strike]) -> Plan {
@@ -34,6 +34,10 @@ fn plan(strikes: &[Strike]) -> Plan {
 const REPLACED: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\na";
 
 /// A request that offers these codings.
+fn asked(attempt: u32, request: &Request) -> Asked<'_> {
+    Asked { attempt, on_connection: 1, request }
+}
+
 fn request(codings: &str) -> Request {
     let mut headers = Headers::default();
     headers.push("accept-encoding", codings.to_owned());
@@ -42,7 +46,7 @@ fn request(codings: &str) -> Request {
 
 /// Runs one attempt with the reply in these pieces; neighbouring bytes are joined.
 fn run(plan: &mut Plan, attempt: u32, pieces: &[&[u8]]) -> Vec<Action> {
-    let (mut fate, mut actions) = plan.on_connect(attempt, &request(""));
+    let (mut fate, mut actions) = plan.on_connect(asked(attempt, &request("")));
     for piece in pieces {
         actions.extend(fate.on_bytes(piece));
     }
@@ -256,7 +260,7 @@ fn events_are_dropped_doubled_and_swapped() {
 /// The coded body of a short reply, for a request that offers these codings.
 fn coded(coding: Coding, offered: &str) -> (bool, Vec<u8>) {
     let plan = plan(&[strike(At::HeadByte(0), Fault::Gzip(coding))]);
-    let (mut fate, _) = plan.on_connect(1, &request(offered));
+    let (mut fate, _) = plan.on_connect(asked(1, &request(offered)));
     let reply = b"H\r\ncontent-length: 16\r\n\r\nbody body body b";
     let actions = [fate.on_bytes(&reply[..9]), fate.on_bytes(&reply[9..]), fate.on_end()].concat();
     let [Action::Pass(bytes)] = &actions[..] else { panic!("{actions:?}") };

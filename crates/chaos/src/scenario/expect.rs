@@ -10,8 +10,19 @@ use crate::handling::OutcomeClass;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expect {
     pub attempts: Span,
-    /// Every outcome that is right.
+    /// Every outcome that is right; of several calls, for the last.
     pub outcome: Vec<OutcomeClass>,
+    /// Every outcome that is right for the calls before the last; without it, those of `outcome`.
+    #[serde(default)]
+    pub earlier: Vec<OutcomeClass>,
+    /// The number of connections that a client should make do with.
+    pub connections: Option<Span>,
+    /// The trial counts only if a connection was seen to carry a second request.
+    #[serde(default)]
+    pub reuse: bool,
+    /// The error should say at least one of these; `{address}` stands for host and port that were called.
+    #[serde(default)]
+    pub says: Vec<String>,
     /// The status that the error must carry.
     pub status: Option<u16>,
     /// The API's error type that the error must carry.

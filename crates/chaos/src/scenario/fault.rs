@@ -11,8 +11,26 @@ use super::Span;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Strike {
     pub attempts: Span,
+    /// Only on requests of this kind; one that never came is no failure of the harness.
+    pub when: Option<When>,
     pub at: At,
     pub fault: Fault,
+}
+
+/// A kind of request.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum When {
+    /// So many requests came on its connection, itself included.
+    ConnectionRequest(Span),
+    /// Its credential is not one key after one space, or not a key alone.
+    CredentialMalformed,
+    /// It offers to take this content coding.
+    Offers(String),
+    /// It does not.
+    OffersNot(String),
+    /// Its body has at least so many bytes.
+    RequestBytes(u64),
 }
 
 /// A place in the bytes of a reply. It is reached when the bytes before it are out, not when the next arrives,
@@ -42,6 +60,8 @@ pub enum At {
     HeadByte(u64),
     /// Between the status line and the first header.
     HeadersStart,
+    /// When so many bytes of the request's body have arrived, while the client still sends.
+    RequestByte(u64),
 }
 
 /// What happens at that place.
@@ -52,6 +72,8 @@ pub enum Fault {
     Close,
     /// Every bit of the next byte is turned over.
     Corrupt,
+    /// The connection is closed (FIN) without the farewell that TLS demands; in the clear there is none.
+    Cut,
     /// Nothing moves for so long, then the reply goes on.
     Delay { ms: u64 },
     /// From here on so many bytes move at a time, with so long between.
@@ -60,6 +82,8 @@ pub enum Fault {
     DropEvent,
     /// The event that starts here is sent twice.
     DuplicateEvent,
+    /// These bytes are sent so many times, then the reply goes on.
+    Flood { text: String, times: NonZeroU32 },
     /// The body goes out in this coding.
     Gzip(Coding),
     /// The server's half of the connection is closed, and the client's stays open until it leaves.
@@ -104,6 +128,8 @@ pub enum Coding {
 pub enum Destination {
     /// The server that the client asked.
     SameOrigin,
+    /// Another name for this machine and another port, which is another origin.
+    SecondHost,
     /// The same host on another port, which is another origin.
     SecondOrigin,
 }
@@ -115,7 +141,12 @@ impl Strike {
             At::Character(number) | At::EventEnd(number) | At::EventStart(number) => Some(number),
             At::ChunkByte { chunk, .. } | At::ChunkSizeByte { chunk, .. } => Some(chunk),
             At::EventByte { event, .. } => Some(event),
-            At::BodyByte(_) | At::End | At::FinalChunk | At::HeadByte(_) | At::HeadersStart => None,
+            At::BodyByte(_)
+            | At::End
+            | At::FinalChunk
+            | At::HeadByte(_)
+            | At::HeadersStart
+            | At::RequestByte(_) => None,
         };
         if numbered == Some(0) {
             return true;
@@ -129,7 +160,9 @@ impl Strike {
                 self.at == At::End
             }
             Fault::Close
+            | Fault::Cut
             | Fault::Delay { .. }
+            | Fault::Flood { .. }
             | Fault::HalfClose
             | Fault::Insert { .. }
             | Fault::Replace { .. }

@@ -3,7 +3,7 @@
 use std::process::{ExitStatus, Stdio};
 use std::sync::Mutex;
 
-use chaos::handling::{Asks, CANARY_KEY};
+use chaos::handling::CANARY_KEY;
 use chaos::{Call, Outcome, OutcomeClass};
 use futures::future::try_join;
 use tokio::io::AsyncRead;
@@ -25,7 +25,7 @@ pub(super) async fn run(
     id: &str,
     call: &Call,
 ) -> Result<Outcome, Unseen> {
-    if call.asks != Asks::default() {
+    if !call.asks.is_plain() {
         let reason = "the client is told by its environment, which knows plain calls only";
         return Err(Unseen::Skipped(reason.to_owned()));
     }
@@ -85,7 +85,7 @@ fn environment(id: &str, call: &Call) -> Vec<(&'static str, String)> {
         ("ANTHROPIC_BASE_URL", call.base_url.clone()),
         ("CHAOS_DEADLINE_S", seconds(call.deadline_ms).to_string()),
         ("CHAOS_MAX_RETRIES", call.max_retries.to_string()),
-        ("CHAOS_PROMPT", call.prompt.clone()),
+        ("CHAOS_PROMPT", call.prompt().to_owned()),
         ("CHAOS_SCENARIO", id.to_owned()),
         ("CHAOS_STREAM", u8::from(call.surface.streams()).to_string()),
         ("CHAOS_SURFACE", call.surface.name().to_owned()),
@@ -101,7 +101,7 @@ fn told_by(status: ExitStatus, text: String, words: &str) -> Outcome {
         Some(_) => OutcomeClass::Failed,
         None => OutcomeClass::Crashed,
     };
-    Outcome { class, text, ..crashed(message) }
+    Outcome { class, text: Some(text), ..crashed(message) }
 }
 
 fn reported(status: ExitStatus, text: &str, words: &str, call: &Call) -> Result<Outcome, Unseen> {

@@ -72,7 +72,6 @@ const STATUS_OF_REFUSAL_MIN: u16 = 300;
 
 /// The outcome of a call on that surface, or why there is none.
 pub(super) fn outcome(report: Report, surface: Surface) -> Result<Outcome, Unseen> {
-    let text = report.text.unwrap_or_default();
     let error = report.error.unwrap_or_default();
     let class = match report.outcome {
         Ending::Skipped | Ending::Unsupported => {
@@ -98,8 +97,10 @@ pub(super) fn outcome(report: Report, surface: Surface) -> Result<Outcome, Unsee
         error_code: error.code,
         request_id: error.request_id.or(report.request_id),
         message: described(&error.message, &error.chain),
-        text,
+        text: report.text,
+        retry_after: error.retry_after,
         stop_reason: report.stop_reason,
+        tool_calls: report.tool_calls,
     })
 }
 

@@ -4,7 +4,7 @@
 //! can be short. The price: a misspelt key of a driver is silently a missing fact.
 
 use chaos::handling::Asks;
-use chaos::{Call, Surface};
+use chaos::{Call, Surface, ToolCall};
 use serde::{Deserialize, Serialize};
 
 /// The version of this protocol.
@@ -43,7 +43,7 @@ impl<'a> Run<'a> {
             surface: call.surface,
             base_url: &call.base_url,
             api_key: &call.key,
-            prompt: &call.prompt,
+            prompt: call.prompt(),
             max_retries: call.max_retries,
             timeout_s: seconds(call.timeout_ms),
             deadline_s: seconds(call.deadline_ms),
@@ -115,6 +115,7 @@ pub(super) struct Report {
     pub(super) error: Option<ErrorFacts>,
     pub(super) text: Option<String>,
     pub(super) stop_reason: Option<String>,
+    pub(super) tool_calls: Option<Vec<ToolCall>>,
     pub(super) request_id: Option<String>,
     /// The type of the last event that a bare stream gave.
     pub(super) last_event: Option<String>,
@@ -150,5 +151,6 @@ pub(super) struct ErrorFacts {
     pub(super) kind: Option<String>,
     pub(super) code: Option<String>,
     pub(super) request_id: Option<String>,
+    pub(super) retry_after: Option<String>,
     pub(super) message: String,
 }

@@ -204,16 +204,7 @@ impl Runs {
 }
 
 pub(super) fn crashed(message: String) -> Outcome {
-    Outcome {
-        class: OutcomeClass::Crashed,
-        status: None,
-        error_type: None,
-        error_code: None,
-        request_id: None,
-        message,
-        text: String::new(),
-        stop_reason: None,
-    }
+    Outcome { message, ..Outcome::of(OutcomeClass::Crashed) }
 }
 
 /// Puts the key where the judge looks for it.
