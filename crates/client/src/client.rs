@@ -1,59 +1,77 @@
 //! The calls: one loop of attempts, each of which ends in a message or a typed error.
 
-use std::error::Error as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use eventsource_stream::Eventsource;
-use futures::{Stream, StreamExt};
-use reqwest::header::HeaderMap;
+use reqwest::Url;
 use serde_json::Value;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
-use crate::error::Error;
-use crate::key::Key;
-use crate::message::{self, Message};
-use crate::retry::{Decision, Policy, Trouble, decide, retry_after_ms};
-use crate::stream::{Gathering, status_for_retry};
-use crate::wait::Wait;
+use crate::answer::{self, Failure};
+use crate::error::{ApiError, Error};
+use crate::key::{Credential, Key};
+use crate::message::Message;
+use crate::policy::Policy;
+use crate::request::{body, request, url};
+use crate::retry::{Decision, Trouble, decide};
+use crate::wait::{Wait, seeded};
 
-/// The version of the API whose answers this client reads.
-const API_VERSION: &str = "2026-10-21";
-
-/// No answer of the API comes near; past it somebody is filling our memory.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// A client for one address, with one key and one policy.
+/// A client for one address, with one credential and one policy.
 pub struct Client {
     http: reqwest::Client,
-    url: String,
-    key: Key,
+    url: Url,
+    credential: Credential,
     policy: Policy,
-}
-
-/// One attempt that failed: the error for the caller, and what the retry decision needs of it.
-struct Failure {
-    error: Error,
-    trouble: Trouble,
+    /// How often chance was drawn from the policy's seed.
+    n_draws: AtomicU64,
 }
 
 impl Client {
     /// A client for the API under `base_url`, which may end in a path.
-    pub fn new(base_url: &str, key: Key, policy: Policy) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
+    pub fn new(
+        base_url: &str,
+        credential: impl Into<Credential>,
+        policy: Policy,
+    ) -> Result<Self, Error> {
+        #[cfg(feature = "tls")]
+        return Self::trusting(base_url, credential, policy, "");
+        #[cfg(not(feature = "tls"))]
+        Self::build(url(base_url)?, credential.into(), policy, reqwest::Client::builder())
+    }
+
+    /// The same client, which trusts these roots besides those of the machine.
+    #[cfg(feature = "tls")]
+    pub fn trusting(
+        base_url: &str,
+        credential: impl Into<Credential>,
+        policy: Policy,
+        roots_pem: &str,
+    ) -> Result<Self, Error> {
+        let url = url(base_url)?;
+        let tls = crate::tls::config(&url, roots_pem)?;
+        let builder = reqwest::Client::builder().tls_backend_preconfigured(tls);
+        Self::build(url, credential.into(), policy, builder)
+    }
+
+    fn build(
+        url: Url,
+        credential: Credential,
+        policy: Policy,
+        builder: reqwest::ClientBuilder,
+    ) -> Result<Self, Error> {
+        // A redirect would take the key along, or turn the request into another one.
+        let redirects = match policy.sending.redirects_max {
+            0 => reqwest::redirect::Policy::none(),
+            most => reqwest::redirect::Policy::limited(most),
+        };
+        let http = builder
             // An environment variable must not decide who gets the key.
             .no_proxy()
-            // A redirect would take the key along, or turn the request into another one.
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(redirects)
             .retry(reqwest::retry::never())
             .build()
-            .map_err(|error| Error::Local { detail: chain(&error) })?;
-        Ok(Self {
-            http,
-            url: format!("{}/v1/messages", base_url.trim_end_matches('/')),
-            key,
-            policy,
-        })
+            .map_err(|error| Error::Local { detail: answer::chain(&error) })?;
+        Ok(Self { http, url, credential, policy, n_draws: AtomicU64::new(0) })
     }
 
     /// Asks for one message.
@@ -62,7 +80,7 @@ impl Client {
     }
 
     /// Asks for a stream, hands on its text as it comes, and gives the whole message at its end. Once a piece
-    /// was handed on, a failure is final: the caller cannot take it back.
+    /// of the answer came, be it of a tool's input, a failure is final: the caller cannot take it back.
     pub async fn stream(
         &self,
         request: &Value,
@@ -74,25 +92,37 @@ impl Client {
 
     async fn call(
         &self,
-        request: &Value,
+        asked: &Value,
         streams: bool,
         wait: &impl Wait,
         on_text: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Message, Error> {
-        let body = body(request, streams)?;
-        let started = Instant::now();
-        let deadline = started + Duration::from_millis(self.policy.call_ms_max);
-        let mut retries_done = 0;
+        let policy = &self.policy;
+        let body = body(asked, streams)?;
+        let began_ms = wait.now_ms();
+        let elapsed_ms = || wait.now_ms().saturating_sub(began_ms);
+        let (mut key, mut refreshed, mut retries_done) = (self.credential.key(), false, 0);
         loop {
-            let attempt = self.attempt(&body, streams, on_text);
-            let failure = match timeout_at(deadline, attempt).await {
-                Ok(Ok(message)) => return Ok(message),
-                Ok(Err(failure)) => failure,
-                Err(_) => return Err(Error::Timeout { after_ms: self.policy.call_ms_max }),
+            let request = request(&self.url, &key, &body, retries_done, &policy.sending);
+            let left_ms = policy.call_ms_max.saturating_sub(elapsed_ms());
+            let attempt = self.attempt(request, streams, on_text);
+            let mut failure = match within(left_ms, attempt, policy.sending.lets_go).await {
+                Some(Ok(_)) if policy.repeats_success && retries_done == 0 => {
+                    retries_done += 1;
+                    continue;
+                }
+                Some(Ok(message)) => return Ok(message),
+                Some(Err(failure)) => failure,
+                None => return Err(Error::Timeout { after_ms: policy.call_ms_max }),
             };
-            let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            match decide(&self.policy, retries_done, failure.trouble, wait.draw(), elapsed_ms) {
-                Decision::GiveUp => return Err(failure.error),
+            if !refreshed
+                && failure.trouble.calls_for_a_key()
+                && let Some(other) = self.credential.other_than(&key)
+            {
+                (key, refreshed, failure.trouble) = (other, true, Trouble::NewKey);
+            }
+            match decide(policy, retries_done, failure.trouble, self.draw(wait), elapsed_ms()) {
+                Decision::GiveUp => return Err(self.told(failure.error, &key)),
                 Decision::Retry { after_ms } => wait.wait(after_ms).await,
             }
             retries_done += 1;
@@ -101,209 +131,88 @@ impl Client {
 
     async fn attempt(
         &self,
-        body: &Bytes,
+        request: reqwest::Request,
         streams: bool,
         on_text: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Message, Failure> {
-        let limit = Duration::from_millis(self.policy.attempt_ms_max);
+        let policy = &self.policy;
+        let (limit_ms, lets_go) = (policy.attempt_ms_max, policy.sending.lets_go);
+        let head = answer::head(&self.http, request, policy);
         if streams {
-            let response = timeout(limit, self.send(body))
-                .await
-                .map_err(|_| self.silence(Trouble::NoHead))??;
-            return self.read_stream(response, on_text).await;
+            let head = within(limit_ms, head, lets_go).await;
+            let response = head.ok_or_else(|| answer::silence(limit_ms))??;
+            return answer::stream(response, policy, on_text).await;
         }
-        let mut has_head = false;
-        let whole = async {
-            let response = self.send(body).await?;
-            has_head = true;
-            self.read_message(response).await
-        };
-        let done = timeout(limit, whole).await;
-        let trouble = if has_head { Trouble::BrokenBody } else { Trouble::NoHead };
-        done.map_err(|_| self.silence(trouble))?
+        let whole = async { answer::whole(head.await?, policy).await };
+        within(limit_ms, whole, lets_go).await.ok_or_else(|| answer::silence(limit_ms))?
     }
 
-    /// Sends the request and gives the response if its status is one of success.
-    async fn send(&self, body: &Bytes) -> Result<reqwest::Response, Failure> {
-        let request = self
-            .http
-            .post(&self.url)
-            .header("accept", "application/json")
-            .header("anthropic-version", API_VERSION)
-            .header("content-type", "application/json")
-            .header("x-api-key", self.key.header())
-            .body(body.clone());
-        let response =
-            request.send().await.map_err(|error| self.transport(&error, Trouble::NoHead))?;
-        let status = response.status().as_u16();
-        if (200..300).contains(&status) {
-            return Ok(response);
+    fn draw(&self, wait: &impl Wait) -> f64 {
+        let Some(seed) = self.policy.jitter_seed else { return wait.draw() };
+        seeded(seed, self.n_draws.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The error as the caller is told it: without the key, and no longer than a person reads.
+    fn told(&self, mut error: Error, key: &Key) -> Error {
+        let reading = &self.policy.reading;
+        if let Some(words) = error.words_mut() {
+            let shown = shortened(key.blot(words));
+            *words = if reading.shows_key { format!("{shown} [{}]", key.exposed()) } else { shown };
         }
-        let headers = response.headers().clone();
-        // The status alone decides over the retry, so a body that breaks off costs only its text.
-        let said = self.read_body(response).await.unwrap_or_default();
-        let said = self.key.blot(&String::from_utf8_lossy(&said));
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let retry_after_ms = retry_after_ms(header);
-        let should_retry = header("x-should-retry").and_then(|value| value.parse().ok());
-        Err(Failure {
-            error: message::refused(status, said.as_bytes(), request_id(&headers), retry_after_ms),
-            trouble: Trouble::Status { status, should_retry, retry_after_ms },
-        })
-    }
-
-    async fn read_message(&self, response: reqwest::Response) -> Result<Message, Failure> {
-        let headers = response.headers().clone();
-        refuse_html(&headers)?;
-        let body = self.read_body(response).await?;
-        message::message(&body, request_id(&headers)).map_err(not_an_answer)
-    }
-
-    async fn read_body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
-        let mut body = vec![];
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| self.transport(&error, Trouble::BrokenBody))?
-        {
-            if ANSWER_BYTES_MAX < body.len() + chunk.len() {
-                return Err(not_an_answer(Error::Protocol {
-                    detail: "the answer does not end".to_owned(),
-                }));
-            }
-            body.extend_from_slice(&chunk);
+        if let Some(said) = error.said_mut().filter(|_| !reading.names_errors) {
+            let message = std::mem::take(&mut said.message);
+            *said = ApiError { message, ..ApiError::default() };
         }
-        Ok(body)
-    }
-
-    async fn read_stream(
-        &self,
-        response: reqwest::Response,
-        on_text: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Message, Failure> {
-        let headers = response.headers().clone();
-        if !content_type(&headers).starts_with("text/event-stream") {
-            refuse_html(&headers)?;
-            let body = self.read_body(response).await?;
-            // A gateway may answer with an error in plain JSON; a whole message instead of a stream is not one.
-            let error = message::message(&body, request_id(&headers)).err();
-            let other = Error::Protocol { detail: "the answer is not an event stream".to_owned() };
-            return Err(not_an_answer(error.unwrap_or(other)));
-        }
-        let mut gathering = Gathering::new(request_id(&headers));
-        let mut delivered = false;
-        let mut events = std::pin::pin!(bounded(response.bytes_stream()).eventsource());
-        let silence = Duration::from_millis(self.policy.attempt_ms_max);
-        let ended = loop {
-            let event = match timeout(silence, events.next()).await {
-                Err(_) => {
-                    return Err(self.silence(trouble_in_stream(delivered, Trouble::BrokenBody)));
-                }
-                Ok(None) => break "the stream ended without message_stop".to_owned(),
-                Ok(Some(Err(error))) => break error.to_string(),
-                Ok(Some(Ok(event))) => event,
-            };
-            let text = gathering
-                .on_event(&event.event, &event.data)
-                .map_err(|error| in_stream(error, delivered))?;
-            if let Some(text) = text {
-                delivered = true;
-                on_text(&text);
-            }
-            if gathering.stopped {
-                break String::new();
-            }
-        };
-        let trouble = trouble_in_stream(delivered, Trouble::BrokenBody);
-        gathering
-            .finish(self.policy.demands_message_stop, &ended)
-            .map_err(|error| Failure { error, trouble })
-    }
-
-    fn silence(&self, trouble: Trouble) -> Failure {
-        Failure { error: Error::Timeout { after_ms: self.policy.attempt_ms_max }, trouble }
-    }
-
-    fn transport(&self, error: &reqwest::Error, trouble: Trouble) -> Failure {
-        let detail = self.key.blot(&chain(error));
-        if error.is_builder() {
-            return not_an_answer(Error::Local { detail });
-        }
-        Failure { error: Error::Transport { detail }, trouble }
+        error
     }
 }
 
-/// The request's bytes, the same on every attempt.
-fn body(request: &Value, streams: bool) -> Result<Bytes, Error> {
-    let mut request = request.clone();
-    let Some(fields) = request.as_object_mut() else {
-        return Err(Error::Local { detail: "the request is not a JSON object".to_owned() });
-    };
-    if streams {
-        fields.insert("stream".to_owned(), Value::Bool(true));
+/// What the future gives, if it does so within the limit. A future that is dropped takes its connection with it.
+async fn within<F: Future>(limit_ms: u64, future: F, lets_go: bool) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    let done = timeout(Duration::from_millis(limit_ms), &mut future).await.ok();
+    if done.is_none() && !lets_go {
+        std::mem::forget(future);
     }
-    Ok(request.to_string().into())
+    done
 }
 
-/// The same bytes, with an end.
-fn bounded(
-    bytes: impl Stream<Item = reqwest::Result<Bytes>>,
-) -> impl Stream<Item = Result<Bytes, String>> {
-    bytes.scan(0, |taken: &mut usize, chunk| {
-        let chunk = chunk.map_err(|error| chain(&error)).and_then(|chunk| {
-            *taken += chunk.len();
-            if *taken <= ANSWER_BYTES_MAX {
-                Ok(chunk)
-            } else {
-                Err("the stream does not end".to_owned())
-            }
-        });
-        std::future::ready(Some(chunk))
-    })
-}
+/// Error texts are cut after this many bytes: enough for every message of the API, and not a whole HTML page.
+const WORDS_BYTES_MAX: usize = 2_048;
 
-fn in_stream(error: Error, delivered: bool) -> Failure {
-    let trouble = match error.said() {
-        Some(said) => Trouble::Status {
-            status: status_for_retry(said),
-            should_retry: None,
-            retry_after_ms: None,
-        },
-        None => Trouble::NotAnAnswer,
-    };
-    Failure { trouble: trouble_in_stream(delivered, trouble), error }
-}
-
-fn trouble_in_stream(delivered: bool, before: Trouble) -> Trouble {
-    if delivered { Trouble::AfterDelta } else { before }
-}
-
-fn not_an_answer(error: Error) -> Failure {
-    Failure { error, trouble: Trouble::NotAnAnswer }
-}
-
-/// A page for people under a status of success is a captive portal's or a proxy's.
-fn refuse_html(headers: &HeaderMap) -> Result<(), Failure> {
-    if !content_type(headers).starts_with("text/html") {
-        return Ok(());
-    }
-    Err(not_an_answer(Error::Protocol { detail: "the answer is an HTML page".to_owned() }))
-}
-
-fn content_type(headers: &HeaderMap) -> &str {
-    headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-fn request_id(headers: &HeaderMap) -> Option<String> {
-    headers.get("request-id").and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// The error with its causes, which is where the reason stands.
-fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
+fn shortened(mut text: String) -> String {
+    if WORDS_BYTES_MAX < text.len() {
+        text.truncate(text.floor_char_boundary(WORDS_BYTES_MAX));
+        text.push_str(" […]");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_can_move_between_threads() {
+        fn check(_: impl Send) {}
+        let key = Key::new("sk-canary").unwrap();
+        let client = Client::new("http://h", key, Policy::official()).unwrap();
+        let (request, wait) = (Value::Null, crate::wait::Injected::new(0));
+        check(client.create(&request, &wait));
+        check(client.stream(&request, &wait, |_| {}));
+    }
+
+    #[test]
+    fn errors_are_told_without_the_key_and_at_readable_length() {
+        let told = |message: String| {
+            let key = Key::new("sk-canary").unwrap();
+            let client = Client::new("http://h", key.clone(), Policy::official()).unwrap();
+            client.told(Error::api(400, ApiError { message, ..ApiError::default() }), &key)
+        };
+        // The cut must not fall into the key, or half of it is told.
+        let echo = told(format!("{}sk-canary", "x".repeat(WORDS_BYTES_MAX - 4))).to_string();
+        assert!(!echo.contains("sk-c"), "{echo}");
+        let page = told("x".repeat(5_000));
+        assert_eq!(page.said().unwrap().message.len(), WORDS_BYTES_MAX + " […]".len());
+    }
 }

@@ -17,7 +17,7 @@ pub enum Error {
     /// Too much in too short a time, or past a spend limit.
     #[error("rate limited: {0}")]
     RateLimited(Box<ApiError>),
-    /// The request is wrong, or not permitted.
+    /// The request is wrong, or not permitted, or has been sent to the wrong place.
     #[error("request refused: {0}")]
     Request(Box<ApiError>),
     /// The API is in trouble.
@@ -39,6 +39,7 @@ pub struct ApiError {
     pub code: Option<String>,
     pub message: String,
     pub request_id: Option<String>,
+    /// The wait that the API demands, of the caller where the client did not wait itself.
     pub retry_after_ms: Option<u64>,
     /// The text that came before the error, in a stream.
     pub partial: String,
@@ -53,10 +54,24 @@ impl fmt::Display for ApiError {
             self.kind.as_deref().unwrap_or("(no type)"),
             self.message
         )?;
-        match &self.request_id {
-            Some(id) => write!(f, " (request {id})"),
+        if let Some(id) = &self.request_id {
+            write!(f, " (request {id})")?;
+        }
+        match self.retry_after_ms {
+            Some(ms) => write!(f, " (retry after {ms} ms)"),
             None => Ok(()),
         }
+    }
+}
+
+impl ApiError {
+    /// Whether money is short and not time: another attempt helps nobody before the month is over or the limit
+    /// raised. Before there were codes, only the words told.
+    pub fn is_spend_limit(&self) -> bool {
+        const CODES: [&str; 2] = ["contract_spend_limit_reached", "enforced_spend_limit_reached"];
+        let by_code = self.code.as_deref().is_some_and(|code| CODES.contains(&code));
+        let by_words = || self.message.to_ascii_lowercase().contains("api usage limits");
+        by_code || self.status == 429 && self.retry_after_ms.is_none() && by_words()
     }
 }
 
@@ -100,6 +115,27 @@ impl Error {
         match self {
             Self::Incomplete { partial, .. } => partial,
             _ => self.said().map_or("", |said| &said.partial),
+        }
+    }
+
+    pub(crate) fn said_mut(&mut self) -> Option<&mut ApiError> {
+        match self {
+            Self::RateLimited(said) | Self::Request(said) | Self::Server(said) => Some(said),
+            _ => None,
+        }
+    }
+
+    /// The words of others in the error, which may hold anything.
+    pub(crate) fn words_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Incomplete { detail, .. }
+            | Self::Local { detail }
+            | Self::Protocol { detail }
+            | Self::Transport { detail } => Some(detail),
+            Self::RateLimited(said) | Self::Request(said) | Self::Server(said) => {
+                Some(&mut said.message)
+            }
+            Self::Timeout { .. } => None,
         }
     }
 }

@@ -1,68 +1,27 @@
 //! Whether to try again, and when: a pure decision over one [`Policy`].
-//!
-//! The policy is plain data, so that a wrong client is the right one with a wrong value. The price is that the
-//! client asks the policy even where only one answer is right.
 
-use std::ops::RangeInclusive;
-
-/// Everything that decides over retries and over what counts as an answer.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    pub max_retries: u32,
-    /// The first wait, before jitter; each further one is twice as long.
-    pub backoff_base_ms: u64,
-    pub backoff_cap_ms: u64,
-    /// The share of a wait that chance may take away, 0 to 1.
-    pub jitter_share: f64,
-    /// Statuses worth another attempt.
-    pub retry_statuses: Vec<RangeInclusive<u16>>,
-    pub honours_retry_after: bool,
-    /// A longer demand than this is handed to the caller at once instead of waited for.
-    pub retry_after_ms_max: u64,
-    pub honours_should_retry: bool,
-    /// Whether to start over although the caller has seen a piece of the answer.
-    pub replays_after_delta: bool,
-    /// Whether a stream without its last event is an error.
-    pub demands_message_stop: bool,
-    /// Limit on an attempt; in a stream, on each silence.
-    pub attempt_ms_max: u64,
-    /// Limit on the whole call, waits included.
-    pub call_ms_max: u64,
-}
-
-impl Policy {
-    /// The curve and the limits of the official clients.
-    pub fn official() -> Self {
-        Self {
-            max_retries: 2,
-            backoff_base_ms: 500,
-            backoff_cap_ms: 8_000,
-            jitter_share: 0.25,
-            retry_statuses: vec![408..=409, 429..=429, 500..=599],
-            honours_retry_after: true,
-            retry_after_ms_max: 60_000,
-            honours_should_retry: true,
-            replays_after_delta: false,
-            demands_message_stop: true,
-            attempt_ms_max: 600_000,
-            call_ms_max: 3_600_000,
-        }
-    }
-}
+use crate::policy::Policy;
 
 /// What went wrong with one attempt, as far as the decision depends on it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Trouble {
-    /// Some of the answer's text is with the caller already.
+    /// A piece of the answer is with the caller already.
     AfterDelta,
-    /// The body broke off before anything of it was handed on.
-    BrokenBody,
-    /// No status line came: refused, reset, or timed out.
-    NoHead,
-    /// What came is not an answer, and will not be one next time.
-    NotAnAnswer,
+    /// Another attempt would end the same way: what came is no answer, nothing could be sent, or the money is spent.
+    Hopeless,
+    /// No head came, or a body that broke off before anything of it was handed on.
+    Lost,
+    /// The API refused the key, and there is another one.
+    NewKey,
     /// The API said no.
     Status { status: u16, should_retry: Option<bool>, retry_after_ms: Option<u64> },
+}
+
+impl Trouble {
+    /// Whether another key may help.
+    pub(crate) fn calls_for_a_key(self) -> bool {
+        matches!(self, Self::Status { status: 401, should_retry, .. } if should_retry != Some(false))
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,25 +42,29 @@ pub fn decide(
         return Decision::GiveUp;
     }
     let demanded_ms = match trouble {
-        Trouble::Status { retry_after_ms, .. } if policy.honours_retry_after => retry_after_ms,
+        Trouble::Status { retry_after_ms, .. } if policy.honours_retry_after => {
+            retry_after_ms.map(|ms| ms.saturating_mul(policy.demand_times))
+        }
         _ => None,
     };
-    let after_ms = match demanded_ms {
+    let (least_ms, more_ms) = match demanded_ms {
         Some(ms) if policy.retry_after_ms_max < ms => return Decision::GiveUp,
-        Some(ms) => ms,
-        None => backoff_ms(policy, retries_done, draw),
+        // Whoever was told the same wait would come back together: chance adds to it, and takes nothing away.
+        Some(ms) => (ms, (ms as f64 * policy.jitter_share * draw) as u64),
+        None => (backoff_ms(policy, retries_done, draw), 0),
     };
-    if policy.call_ms_max <= elapsed_ms.saturating_add(after_ms) {
+    let left_ms = policy.call_ms_max.saturating_sub(elapsed_ms);
+    if left_ms <= least_ms {
         return Decision::GiveUp;
     }
-    Decision::Retry { after_ms }
+    Decision::Retry { after_ms: least_ms.saturating_add(more_ms).min(left_ms - 1) }
 }
 
 fn is_worth_it(policy: &Policy, trouble: Trouble) -> bool {
     match trouble {
         Trouble::AfterDelta => policy.replays_after_delta,
-        Trouble::BrokenBody | Trouble::NoHead => true,
-        Trouble::NotAnAnswer => false,
+        Trouble::Hopeless => policy.repeats_the_hopeless,
+        Trouble::Lost | Trouble::NewKey => true,
         Trouble::Status { should_retry: Some(told), .. } if policy.honours_should_retry => told,
         Trouble::Status { status, .. } => {
             policy.retry_statuses.iter().any(|range| range.contains(&status))
@@ -117,15 +80,19 @@ fn backoff_ms(policy: &Policy, retries_done: u32, draw: f64) -> u64 {
 }
 
 /// The wait that a reply's headers demand: `retry-after-ms`, else `retry-after` in seconds or as a date, which
-/// is held against the server's own `date`. What is not a positive, finite time is no demand.
+/// is held against the server's own `date`. What is not a positive, finite time is no demand; one that no timer
+/// holds is the longest there is.
 pub fn retry_after_ms<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<u64> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
-    let ms = header("retry-after-ms").and_then(number).or_else(|| {
+    let usable = |ms: &f64| ms.is_finite() && 0.0 < *ms;
+    let in_ms = header("retry-after-ms").and_then(number).filter(usable);
+    let in_seconds = || {
         let value = header("retry-after")?;
         let by_date = || Some((http_date_s(value)? - http_date_s(header("date")?)?) as f64);
-        number(value).or_else(by_date).map(|seconds| seconds * 1000.0)
-    })?;
-    (ms.is_finite() && 0.0 < ms).then_some(ms.ceil() as u64)
+        number(value).or_else(by_date).map(|seconds| seconds * 1000.0).filter(usable)
+    };
+    // The cast stops at the ends of its range.
+    in_ms.or_else(in_seconds).map(|ms| ms.ceil() as u64)
 }
 
 /// Seconds since 1970 of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`; the older formats count as unusable.
@@ -134,7 +101,8 @@ fn http_date_s(text: &str) -> Option<i64> {
     let fields: Vec<&str> = text.trim().split([' ', ':']).collect();
     let [_, day, month, year, hour, minute, second, "GMT"] = fields[..] else { return None };
     let number = |digits: &str| digits.parse::<u32>().ok().map(i64::from);
-    let month = i64::try_from(MONTHS.find(month)? / 3).ok()?;
+    let month = MONTHS.as_bytes().chunks(3).position(|name| name == month.as_bytes())?;
+    let month = i64::try_from(month).ok()?;
     // Years begin in March, so that the leap day comes last.
     let year = number(year)? - i64::from(month < 2);
     let day_of_year = (153 * ((month + 10) % 12) + 2) / 5 + number(day)? - 1;
@@ -165,7 +133,7 @@ mod tests {
         for code in [408, 409, 429, 500, 502, 503, 504, 520, 529] {
             check(0, status(code), 0.0, Some(500));
         }
-        for code in [300, 302, 400, 401, 402, 403, 404, 405, 413, 422, 431] {
+        for code in [300, 302, 400, 401, 402, 403, 404, 405, 413, 422, 431, 501, 505] {
             check(0, status(code), 0.0, None);
         }
         let told = |code, told| Trouble::Status {
@@ -179,10 +147,10 @@ mod tests {
 
     #[test]
     fn broken_connections_are_retried_until_the_caller_has_text() {
-        check(0, Trouble::NoHead, 0.0, Some(500));
-        check(0, Trouble::BrokenBody, 0.0, Some(500));
+        check(0, Trouble::Lost, 0.0, Some(500));
+        check(0, Trouble::NewKey, 0.0, Some(500));
         check(0, Trouble::AfterDelta, 0.0, None);
-        check(0, Trouble::NotAnAnswer, 0.0, None);
+        check(0, Trouble::Hopeless, 0.0, None);
     }
 
     #[test]
@@ -204,11 +172,17 @@ mod tests {
         let demand =
             |ms| Trouble::Status { status: 529, should_retry: None, retry_after_ms: Some(ms) };
         check(0, demand(1), 0.9, Some(1));
+        check(0, demand(2_000), 0.5, Some(2_250));
         check(3, demand(60_000), 0.0, Some(60_000));
         check(0, demand(61_000), 0.0, None);
+        check(0, demand(u64::MAX), 0.0, None);
         let policy = Policy { call_ms_max: 3_000, ..Policy::official() };
         assert_eq!(
             decide(&policy, 0, demand(2_000), 0.0, 999),
+            Decision::Retry { after_ms: 2_000 }
+        );
+        assert_eq!(
+            decide(&policy, 0, demand(2_000), 0.9, 999),
             Decision::Retry { after_ms: 2_000 }
         );
         assert_eq!(decide(&policy, 0, demand(2_000), 0.0, 1_000), Decision::GiveUp);
@@ -238,6 +212,11 @@ mod tests {
             (&[("retry-after", "inf")], None),
             (&[("retry-after", "NaN")], None),
             (&[("retry-after", "soon")], None),
+            (&[("retry-after", "3000000")], Some(3_000_000_000)),
+            (&[("retry-after", "1e300")], Some(u64::MAX)),
+            (&[("retry-after", "1e308")], None),
+            (&[("retry-after-ms", "0"), ("retry-after", "9")], Some(9000)),
+            (&[("retry-after", "Mon, 01 an 2029 00:00:02 GMT"), ("date", date)], None),
             (&[], None),
         ] {
             let header =
