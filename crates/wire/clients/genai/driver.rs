@@ -1,7 +1,7 @@
 //! Lets the crate `genai` be put on trial: commands in (a JSON line each), a line of facts out.
 //!
-//! Runs go on side by side, each in a thread, and report under their numbers when they end. Only loopback is ever
-//! spoken to.
+//! Runs go on side by side, each in a thread, and report under their numbers when they end. Only this machine
+//! is ever spoken to, and names that nobody has.
 //!
 //! It neither retries nor has a limit of its own, so no `retries` among the caps, and the limit is that of its
 //! web client. An error is told by its `Debug` text too, which is where it keeps its causes.
@@ -12,12 +12,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use futures::future::join_all;
 use genai::adapter::AdapterKind;
 use genai::chat::{ChatOptions, ChatRequest, ChatStreamEvent, StopReason, Tool, ToolCall};
 use genai::resolver::{AuthData, Endpoint};
 use genai::{Client, ModelIden, ServiceTarget, WebConfig};
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
+use tokio::time::timeout;
 
 #[derive(Default)]
 struct Heard {
@@ -30,7 +32,11 @@ struct Heard {
 
 fn main() -> Result<(), Box<dyn Error>> {
     for line in std::io::stdin().lock().lines() {
-        let command: Value = serde_json::from_str(&line?)?;
+        let line = line?;
+        let Ok(command) = serde_json::from_str::<Value>(&line) else {
+            println!("{}", unspeakable(&line));
+            continue;
+        };
         match command["cmd"].as_str() {
             Some("start") => println!("{}", about()),
             Some("run") => {
@@ -43,6 +49,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A prompt may hold half a character, which no string of this language can.
+fn unspeakable(line: &str) -> Value {
+    let (_, rest) = line.split_once(r#""seq":"#).unwrap_or_default();
+    let digits = rest.trim_start().split(|char: char| !char.is_ascii_digit()).next();
+    let seq: u64 = digits.and_then(|digits| digits.parse().ok()).unwrap_or_default();
+    json!({ "seq": seq, "outcome": "skipped", "message": "no string of Rust's holds the prompt" })
+}
+
 fn about() -> Value {
     let pin = include_str!("Cargo.toml").lines().find_map(|line| line.strip_prefix("genai = \"="));
     let version = pin.unwrap_or_default().trim_end_matches('"');
@@ -51,28 +65,73 @@ fn about() -> Value {
         "v": 1,
         "client": { "name": "genai", "version": version, "language": "rust", "issues": issues },
         "surfaces": ["create", "stream"],
-        "caps": ["tools", "cancel", "timeout"],
+        "caps": ["calls", "cancel", "cancel-later", "parallel", "timeout", "tls", "tools"],
         "defaults": { "max_retries": 0, "timeout_s": null },
     })
 }
 
+/// The facts of a run: those of its last call, and of each of them if it asks for several.
 async fn run(run: &Value) -> Value {
-    let (mut heard, start) = (Heard::default(), Instant::now());
-    let ended = match run["surface"].as_str().filter(|_| is_on_loopback(run)) {
-        Some("create") => create(run, &mut heard).await,
-        Some("stream") => stream(run, &mut heard).await,
-        _ => return json!({ "seq": run["seq"], "outcome": "unsupported" }),
+    let surface = run["surface"]
+        .as_str()
+        .filter(|_| may_speak_to(run["base_url"].as_str().unwrap_or_default()));
+    let (Some(surface @ ("create" | "stream")), Ok(client)) = (surface, client(run)) else {
+        return json!({ "seq": run["seq"], "outcome": "unsupported" });
     };
-    let outcome = match &ended {
-        Ok(()) if heard.is_abandoned => "aborted",
-        Ok(()) => "success",
-        Err(_) => "error",
+    let calls = calls(run);
+    let told = if run["parallel"].is_null() {
+        let pause = Duration::from_millis(run["pause_ms"].as_u64().unwrap_or_default());
+        let mut told = vec![];
+        for each in &calls {
+            if !told.is_empty() {
+                tokio::time::sleep(pause).await;
+            }
+            told.push(call(&client, surface, each).await);
+        }
+        told
+    } else {
+        join_all(calls.iter().map(|each| call(&client, surface, each))).await
+    };
+    let mut facts = told.last().cloned().unwrap_or_default();
+    facts["seq"] = run["seq"].clone();
+    if !run["calls"].is_null() || !run["parallel"].is_null() {
+        facts["calls"] = told.into();
+    }
+    facts
+}
+
+/// The command of each call, with its own words.
+fn calls(run: &Value) -> Vec<Value> {
+    let count = run["calls"].as_u64().or(run["parallel"].as_u64()).unwrap_or(1);
+    let call = |at| {
+        let mut call = run.clone();
+        if let Some(prompt) = run["prompts"].get(at) {
+            call["prompt"] = prompt.clone();
+        }
+        call
+    };
+    (0..usize::try_from(count).unwrap_or(1)).map(call).collect()
+}
+
+async fn call(client: &Client, surface: &str, run: &Value) -> Value {
+    let (mut heard, start) = (Heard::default(), Instant::now());
+    let limit = Duration::from_millis(run["abort_after_ms"].as_u64().unwrap_or(u64::MAX));
+    let ended = timeout(limit, async {
+        match surface {
+            "create" => create(client, run, &mut heard).await,
+            _ => stream(client, run, &mut heard).await,
+        }
+    });
+    let (outcome, error) = match ended.await {
+        Err(_) => ("aborted", None),
+        Ok(Ok(())) if heard.is_abandoned => ("aborted", None),
+        Ok(Ok(())) => ("success", None),
+        Ok(Err(error)) => ("error", Some(facts(error))),
     };
     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     json!({
-        "seq": run["seq"],
         "outcome": outcome,
-        "error": ended.err().map(facts),
+        "error": error,
         "text": heard.text,
         "stop_reason": heard.stop_reason,
         "tool_calls": heard.tool_calls,
@@ -81,23 +140,32 @@ async fn run(run: &Value) -> Value {
     })
 }
 
-fn is_on_loopback(run: &Value) -> bool {
-    let url = run["base_url"].as_str().unwrap_or_default();
-    ["http://127.0.0.1:", "http://localhost:"].iter().any(|start| url.starts_with(start))
+/// This machine, or a name that nobody has.
+fn may_speak_to(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let (host, port) =
+        rest.split('/').next().and_then(|place| place.split_once(':')).unwrap_or_default();
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    port.parse::<u16>().is_ok()
+        && match scheme {
+            "http" => {
+                ["127.0.0.1", "localhost"].contains(&host) || is_name && host.ends_with(".invalid")
+            }
+            "https" => ["127.0.0.1", "localhost"].contains(&host),
+            _ => false,
+        }
 }
 
-async fn create(run: &Value, heard: &mut Heard) -> genai::Result<()> {
-    let (client, target) = (client(run)?, target(run));
-    let answer = client.exec_chat(target, request(run), Some(&options())).await?;
+async fn create(client: &Client, run: &Value, heard: &mut Heard) -> genai::Result<()> {
+    let answer = client.exec_chat(target(run), request(run), Some(&options())).await?;
     heard.text = answer.texts().concat();
     heard.stop_reason = answer.stop_reason.as_ref().map(name);
     heard.tool_calls = answer.tool_calls().into_iter().map(tool_call).collect();
     Ok(())
 }
 
-async fn stream(run: &Value, heard: &mut Heard) -> genai::Result<()> {
-    let (client, target) = (client(run)?, target(run));
-    let answer = client.exec_chat_stream(target, request(run), Some(&options())).await?;
+async fn stream(client: &Client, run: &Value, heard: &mut Heard) -> genai::Result<()> {
+    let answer = client.exec_chat_stream(target(run), request(run), Some(&options())).await?;
     let mut stream = answer.stream;
     while let Some(event) = stream.next().await {
         match event? {

@@ -35,15 +35,17 @@ def take(heard, message):
     heard.text = message.text
     heard.stop_reason = message.response_metadata.get("stop_reason")
     heard.tool_calls = [{"name": call["name"], "input": call["args"]} for call in message.tool_calls]
+    broken = message.invalid_tool_calls
+    heard.tool_calls += [{"name": call["name"], "input": call["args"], "valid": False} for call in broken]
 
 
-def create(run, heard):
-    take(heard, model_of(run).invoke(run["prompt"]))
+def create(model, run, heard):
+    take(heard, model.invoke(run["prompt"]))
 
 
-def stream(run, heard):
+def stream(model, run, heard):
     whole = None
-    for chunk in model_of(run).stream(run["prompt"]):
+    for chunk in model.stream(run["prompt"]):
         whole = chunk if whole is None else whole + chunk
         take(heard, whole)
         heard.event(run)
@@ -57,7 +59,8 @@ if __name__ == "__main__":
     driving.drive(
         {"name": "langchain-anthropic", "issues": "https://github.com/langchain-ai/langchain/issues"},
         {"create": create, "stream": stream},
-        ["cancel", "log", "retries", "timeout", "tools"],
+        ["calls", "cancel", "log", "parallel", "retries", "timeout", "tls", "tools"],
         {"max_retries": ChatAnthropic.model_fields["max_retries"].default, "timeout_s": None},
         facts_of,
+        model_of,
     )

@@ -1,9 +1,11 @@
 """Lets LiteLLM be put on trial; `../driving.py` holds the conversation.
 
 It translates answers and errors into OpenAI's, stop reasons included, and that is what is told here. Its retries need
-`tenacity` and its tools `mcp`; neither comes with it, so they are asked for beside it.
+`tenacity` and its tools `mcp`; neither comes with it, so they are asked for beside it. It has no client object of its
+caller's: what calls share, they share behind its function.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -24,6 +26,8 @@ litellm.suppress_debug_info = True
 def answer_of(run, **more):
     if run.get("log"):
         litellm._turn_on_debug()
+    else:
+        logging.getLogger("LiteLLM").setLevel(logging.WARNING)
     if run.get("tools"):
         name, text, schema = driving.TOOL.values()
         function = {"name": name, "description": text, "parameters": schema}
@@ -40,7 +44,7 @@ def answer_of(run, **more):
     )
 
 
-def create(run, heard):
+def create(_, run, heard):
     choice = answer_of(run).choices[0]
     heard.text = choice.message.content or ""
     heard.stop_reason = choice.finish_reason
@@ -48,7 +52,7 @@ def create(run, heard):
     heard.tool_calls = [{"name": call.function.name, "input": call.function.arguments} for call in calls]
 
 
-def stream(run, heard):
+def stream(_, run, heard):
     for chunk in answer_of(run, stream=True):
         choice = chunk.choices[0]
         heard.text += choice.delta.content or ""
@@ -68,7 +72,7 @@ if __name__ == "__main__":
     driving.drive(
         {"name": "litellm", "issues": "https://github.com/BerriAI/litellm/issues"},
         {"create": create, "stream": stream},
-        ["cancel", "log", "retries", "timeout", "tools"],
+        ["calls", "cancel", "log", "parallel", "retries", "timeout", "tls", "tools"],
         {"max_retries": 0, "timeout_s": 600},
         facts_of,
     )

@@ -4,7 +4,6 @@ Retries and time-outs are those of the official SDK below it, which is how its u
 one: the agent hands the call back instead of making it, and the run ends there.
 """
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -22,7 +21,10 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.tools import ToolDefinition
 
 
-def agent_of(run, sdk):
+def agent_of(run):
+    sdk = AsyncAnthropic(
+        base_url=run["base_url"], api_key=run["api_key"], max_retries=run["max_retries"], timeout=run["timeout_s"]
+    )
     model = AnthropicModel("claude-sonnet-5-5", provider=AnthropicProvider(anthropic_client=sdk))
     # It asks for as many tokens as the model has otherwise, and then streams behind every surface.
     settings = {"max_tokens": 1024}
@@ -34,12 +36,6 @@ def agent_of(run, sdk):
     return Agent(model, output_type=outputs, toolsets=[ExternalToolset([tool])], model_settings=settings)
 
 
-def sdk_of(run):
-    return AsyncAnthropic(
-        base_url=run["base_url"], api_key=run["api_key"], max_retries=run["max_retries"], timeout=run["timeout_s"]
-    )
-
-
 def take(heard, response):
     heard.text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
     heard.stop_reason = (response.provider_details or {}).get("finish_reason")
@@ -47,13 +43,12 @@ def take(heard, response):
     heard.tool_calls = [{"name": call.tool_name, "input": call.args} for call in calls]
 
 
-async def create(run, heard):
-    async with sdk_of(run) as sdk:
-        take(heard, (await agent_of(run, sdk).run(run["prompt"])).response)
+async def create(agent, run, heard):
+    take(heard, (await agent.run(run["prompt"])).response)
 
 
-async def stream(run, heard):
-    async with sdk_of(run) as sdk, agent_of(run, sdk).run_stream(run["prompt"]) as result:
+async def stream(agent, run, heard):
+    async with agent.run_stream(run["prompt"]) as result:
         async for response in result.stream_response(debounce_by=None):
             take(heard, response)
             heard.event(run)
@@ -71,14 +66,15 @@ def facts_of(error):
 
 
 def blocking(surface):
-    return lambda run, heard: asyncio.run(surface(run, heard))
+    return lambda agent, run, heard: driving.on_loop(surface(agent, run, heard), run)
 
 
 if __name__ == "__main__":
     driving.drive(
         {"name": "pydantic-ai-slim", "issues": "https://github.com/pydantic/pydantic-ai/issues"},
         {"create": blocking(create), "stream": blocking(stream)},
-        ["cancel", "log", "retries", "timeout", "tools"],
+        ["calls", "cancel", "cancel-later", "log", "parallel", "retries", "timeout", "tls", "tools"],
         {"max_retries": 2, "timeout_s": 600},
         facts_of,
+        agent_of,
     )

@@ -1,139 +1,169 @@
-"""Lets the installed SDK be put on trial: commands in (JSON lines on standard input), facts out.
+"""Lets the installed official SDK be put on trial; `../driving.py` holds the conversation.
 
-A run is one call, or what it asks for beyond that; nothing here knows what should come of it. Runs go on side by side,
-each with a client of its own, and report under their numbers when they end. Only loopback is ever spoken to.
+A call that is cancelled by the clock is a task of the asynchronous client, as the other one cannot be interrupted from
+outside. Both SDKs take the file named by `SSL_CERT_FILE` for the authorities that they trust.
 """
 
-import json
-import logging
-import platform
+import itertools
 import sys
-import threading
-import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+# What is shared lies beside the clients, and nothing is to be left there.
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import anthropic
+import driving
+from anthropic.lib.credentials import AccessToken
 
-LOOPBACK = ("http://127.0.0.1:", "http://localhost:")
-TOOL = {"name": "answer", "description": "Gives the answer.", "input_schema": {"type": "object"}}
-CAPS = ["abandon", "calls", "cancel", "log", "retries", "timeout", "tools"]
+CAPS = [
+    "abandon",
+    "calls",
+    "cancel",
+    "cancel-later",
+    "follow-up",
+    "log",
+    "parallel",
+    "retries",
+    "rotating-credential",
+    "timeout",
+    "tls",
+    "tools",
+]
 
 # Streams that nobody reads on: without this they would be closed when they are forgotten.
 ABANDONED = []
-SAYING = threading.Lock()
 
 
-def main():
-    for line in sys.stdin:
-        command = json.loads(line)
-        match command["cmd"]:
-            case "start":
-                say(about())
-            case "run":
-                threading.Thread(target=lambda command=command: say(perform(command)), daemon=True).start()
-            case "stop":
-                return
+def client_of(run):
+    kind = anthropic.Anthropic if run.get("abort_after_ms") is None else anthropic.AsyncAnthropic
+    return kind(
+        base_url=run["base_url"], timeout=run["timeout_s"], max_retries=run["max_retries"], **credential_of(run)
+    )
 
 
-def say(fact):
-    with SAYING:
-        print(json.dumps(fact), flush=True)
+def credential_of(run):
+    if run.get("credential") != "rotating":
+        return {"api_key": run["api_key"]}
+    numbers = itertools.count(1)
+
+    def provide(*, force_refresh=False):
+        number = next(numbers)
+        return AccessToken(run["api_key"] if number == 1 else f"{run['api_key']}-{number}")
+
+    return {"credentials": provide}
 
 
-def about():
-    client = {"name": "anthropic", "version": anthropic.__version__, "language": "python"}
-    client |= {"runtime": platform.python_version(), "issues": "https://github.com/anthropics/anthropic-sdk-python/issues"}
-    defaults = {"max_retries": anthropic.DEFAULT_MAX_RETRIES, "timeout_s": int(anthropic.DEFAULT_TIMEOUT.read)}
-    return {"v": 1, "client": client, "surfaces": list(SURFACES), "caps": CAPS, "defaults": defaults}
+def params_of(run):
+    name, text, schema = driving.TOOL.values()
+    tools = [{"name": name, "description": text, "input_schema": schema}] if run.get("tools") else anthropic.omit
+    return {"model": "claude-sonnet-5-5", "max_tokens": 64, "messages": run["messages"], "tools": tools}
 
 
-def perform(run):
-    facts = {"seq": run["seq"], "outcome": "success", "text": "", "stop_reason": None, "tool_calls": [], "events": 0}
-    start = time.monotonic()
-    try:
-        if not run["base_url"].startswith(LOOPBACK):
-            raise ValueError("the address is not on loopback")
-        logging.basicConfig(level=logging.DEBUG if run.get("log") else logging.WARNING, force=True)
-        client = anthropic.Anthropic(
-            base_url=run["base_url"], api_key=run["api_key"], timeout=run["timeout_s"], max_retries=run["max_retries"]
-        )
-        params = {"model": "claude-sonnet-5-5", "max_tokens": 64, "tools": [TOOL] if run.get("tools") else anthropic.omit}
-        params["messages"] = [{"role": "user", "content": run["prompt"]}]
-        for _ in range(run.get("calls") or 1):
-            facts["text"] = ""
-            SURFACES[run["surface"]](client, params, run, facts)
-    except Exception as error:
-        facts |= {"outcome": "error", "error": facts_of(error)}
-    return facts | {"elapsed_ms": round(1000 * (time.monotonic() - start))}
+def create(client, run, heard):
+    return take_whole(client.messages.create(**params_of(run)), heard)
 
 
-def create(client, params, run, facts):
-    message = client.messages.create(**params)
-    facts["text"] = "".join(block.text for block in message.content if block.type == "text")
-    keep(message, facts)
-    facts["request_id"] = message._request_id
-
-
-def raw(client, params, run, facts):
-    events = client.messages.create(stream=True, **params)
-    for event in events:
-        facts["last_event"] = event.type
-        if event.type == "content_block_delta" and event.delta.type == "text_delta":
-            facts["text"] += event.delta.text
-        elif event.type == "message_delta":
-            facts["stop_reason"] = event.delta.stop_reason
-        if leaves(events, run, facts):
-            return
-
-
-def stream(client, params, run, facts):
-    with client.messages.stream(**params) as events:
-        facts["request_id"] = events.request_id
+def raw(client, run, heard):
+    # Whoever reads bare events puts the tool calls together himself.
+    heard.tool_calls = None
+    with listening(client.messages.create(stream=True, **params_of(run))) as events:
         for event in events:
-            facts["last_event"] = event.type
-            if event.type == "text":
-                facts["text"] += event.text
-            if leaves(events, run, facts):
-                return
-        keep(events.get_final_message(), facts)
+            take_bare(event, run, heard)
 
 
-def keep(message, facts):
-    facts["stop_reason"] = message.stop_reason
-    facts["tool_calls"] = [{"name": each.name, "input": each.input} for each in message.content if each.type == "tool_use"]
+def stream(client, run, heard):
+    with listening(client.messages.stream(**params_of(run))) as events:
+        heard.request_id = events.request_id
+        for event in events:
+            take(event, run, heard)
+        return keep(events.get_final_message(), heard)
 
 
-def leaves(events, run, facts):
-    """Whether the caller has had enough: it closes the stream, or just walks away."""
-    facts["events"] += 1
-    if facts["events"] == run.get("abandon_after_events"):
-        ABANDONED.append(events)
-        facts["outcome"] = "aborted"
-    elif facts["events"] == run.get("abort_after_events"):
-        events.close()
-        facts["outcome"] = "aborted"
-    return facts["outcome"] == "aborted"
+async def create_as_task(client, run, heard):
+    return take_whole(await client.messages.create(**params_of(run)), heard)
+
+
+async def raw_as_task(client, run, heard):
+    heard.tool_calls = None
+    async for event in await client.messages.create(stream=True, **params_of(run)):
+        take_bare(event, run, heard)
+
+
+async def stream_as_task(client, run, heard):
+    async with client.messages.stream(**params_of(run)) as events:
+        heard.request_id = events.request_id
+        async for event in events:
+            take(event, run, heard)
+        return keep(await events.get_final_message(), heard)
+
+
+def either(plain, as_task):
+    def surface(client, run, heard):
+        if run.get("abort_after_ms") is None:
+            return plain(client, run, heard)
+        return driving.on_loop(as_task(client, run, heard), run)
+
+    return surface
+
+
+@contextmanager
+def listening(stream):
+    """Closes the stream in the end, but not if the caller just walks away."""
+    with ExitStack() as stack:
+        events = stack.enter_context(stream)
+        try:
+            yield events
+        except driving.Abandoned:
+            ABANDONED.append((events, stack.pop_all()))
+            raise
+
+
+def take_bare(event, run, heard):
+    heard.last_event = event.type
+    if event.type == "content_block_delta" and event.delta.type == "text_delta":
+        heard.text += event.delta.text
+    elif event.type == "message_delta":
+        heard.stop_reason = event.delta.stop_reason
+    heard.event(run)
+
+
+def take(event, run, heard):
+    heard.last_event = event.type
+    if event.type == "text":
+        heard.text += event.text
+    heard.event(run)
+
+
+def take_whole(message, heard):
+    heard.text = "".join(block.text for block in message.content if block.type == "text")
+    heard.request_id = message._request_id
+    return keep(message, heard)
+
+
+def keep(message, heard):
+    """Takes in how a message ends; its content, to be sent back as it is."""
+    heard.stop_reason = message.stop_reason
+    calls = [block for block in message.content if block.type == "tool_use"]
+    heard.tool_calls = [{"name": call.name, "input": call.input} for call in calls]
+    return message.content
 
 
 def facts_of(error):
-    chain, each = [], error
-    while each is not None and len(chain) < 16:
-        chain.append(f"{type(each).__name__}: {each}")
-        each = each.__cause__ or each.__context__
-    response = getattr(error, "response", None)
-    return {
-        "class": type(error).__name__,
-        "chain": chain,
-        "sdk_error": isinstance(error, anthropic.AnthropicError),
-        "status": getattr(error, "status_code", None),
-        "type": getattr(error, "type", None),
-        "code": getattr(error, "error_code", None),
-        "request_id": getattr(error, "request_id", None),
-        "retry_after": response.headers.get("retry-after") if response is not None else None,
-        "message": str(error),
-    }
+    return driving.facts_of_sdk(error) | {"sdk_error": isinstance(error, anthropic.AnthropicError)}
 
-
-SURFACES = {"create": create, "raw": raw, "stream": stream}
 
 if __name__ == "__main__":
-    main()
+    driving.drive(
+        {"name": "anthropic", "issues": "https://github.com/anthropics/anthropic-sdk-python/issues"},
+        {
+            "create": either(create, create_as_task),
+            "raw": either(raw, raw_as_task),
+            "stream": either(stream, stream_as_task),
+        },
+        CAPS,
+        {"max_retries": anthropic.DEFAULT_MAX_RETRIES, "timeout_s": int(anthropic.DEFAULT_TIMEOUT.read)},
+        facts_of,
+        client_of,
+    )

@@ -1,130 +1,139 @@
-// Lets the installed SDK be put on trial: commands in (JSON lines on standard input), facts out.
+// Lets the installed official SDK be put on trial; `../driving.mjs` holds the conversation.
 //
-// A run is one call, or what it asks for beyond that; nothing here knows what should come of it. Runs go on side by
-// side, each with a client of its own, and report under their numbers when they end. Only loopback is ever spoken to.
-//
-// The SDK is the one installed where this is started.
+// The SDK is the one installed where this is started. It reads through Node's `fetch`, which trusts the authorities of
+// the file that `NODE_EXTRA_CA_CERTS` names when the process starts.
 
 import { createRequire } from "node:module";
-import { createInterface } from "node:readline";
+import { CALLED_OFF, TOOL, drive } from "../driving.mjs";
 
 const require = createRequire(`${process.cwd()}/`);
-const { default: Anthropic, AnthropicError } = require("@anthropic-ai/sdk");
+const { default: Anthropic, APIUserAbortError, AnthropicError } = require("@anthropic-ai/sdk");
 const { VERSION } = require("@anthropic-ai/sdk/version");
 
-const LOOPBACK = ["http://127.0.0.1:", "http://localhost:"];
-const TOOL = { name: "answer", description: "Gives the answer.", input_schema: { type: "object" } };
-const CAPS = ["abandon", "calls", "cancel", "log", "retries", "timeout", "tools"];
-const CHAIN_MAX = 16;
+const CAPS = [
+  "abandon",
+  "calls",
+  "cancel",
+  "cancel-later",
+  "follow-up",
+  "log",
+  "parallel",
+  "retries",
+  "rotating-credential",
+  "timeout",
+  "tls",
+  "tools",
+];
 
 // Streams that nobody reads on: without this they would be closed when they are forgotten.
 const ABANDONED = [];
 
 const SURFACES = {
-  async create(client, params, run, facts) {
-    const message = await client.messages.create(params);
-    facts.text = message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
-    facts.request_id = message._request_id;
-    keep(message, facts);
+  async create(client, run, heard) {
+    const message = await client.messages.create(paramsOf(run), optionsOf(run));
+    heard.text = message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
+    heard.request_id = message._request_id;
+    return keep(message, heard);
   },
 
-  async raw(client, params, run, facts) {
-    const events = await client.messages.create({ ...params, stream: true });
-    await read(events, run, facts, (event) => {
-      if (event.delta?.type === "text_delta") facts.text += event.delta.text;
-      if (event.type === "message_delta") facts.stop_reason = event.delta.stop_reason;
+  async raw(client, run, heard) {
+    // Whoever reads bare events puts the tool calls together himself.
+    heard.tool_calls = null;
+    const events = await client.messages.create({ ...paramsOf(run), stream: true }, optionsOf(run));
+    await read(events, run, heard, (event) => {
+      if (event.delta?.type === "text_delta") heard.text += event.delta.text;
+      if (event.type === "message_delta") heard.stop_reason = event.delta.stop_reason;
     });
   },
 
-  async stream(client, params, run, facts) {
-    const events = client.messages.stream(params).on("text", (text) => (facts.text += text));
-    await read(events, run, facts, () => {});
-    if (facts.outcome === "aborted") return;
-    keep(await events.finalMessage(), facts);
-    facts.request_id = events.request_id;
+  async stream(client, run, heard) {
+    const events = client.messages.stream(paramsOf(run), optionsOf(run));
+    events.on("text", (text) => (heard.text += text));
+    await read(events, run, heard, () => {});
+    heard.request_id = events.request_id;
+    return keep(await events.finalMessage(), heard);
   },
 };
 
-for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-  const command = JSON.parse(line);
-  if (command.cmd === "start") say(about());
-  if (command.cmd === "run") perform(command).then(say);
-  if (command.cmd === "stop") process.exit(0);
+const plain = new Anthropic({ apiKey: "none" });
+
+await drive({
+  client: {
+    name: "@anthropic-ai/sdk",
+    version: VERSION,
+    issues: "https://github.com/anthropics/anthropic-sdk-typescript/issues",
+  },
+  surfaces: SURFACES,
+  caps: CAPS,
+  defaults: { max_retries: plain.maxRetries, timeout_s: plain.timeout / 1000 },
+  clientOf,
+  factsOf,
+  isAbort: (error) => error instanceof APIUserAbortError,
+});
+
+function clientOf(run) {
+  return new Anthropic({
+    baseURL: run.base_url,
+    timeout: Math.round(1000 * run.timeout_s),
+    maxRetries: run.max_retries,
+    logLevel: run.log ?? "off",
+    logger: { error: console.error, warn: console.error, info: console.error, debug: console.error },
+    ...credentialOf(run),
+  });
 }
 
-function say(fact) {
-  console.log(JSON.stringify(fact));
+function credentialOf(run) {
+  if (run.credential !== "rotating") return { apiKey: run.api_key };
+  let asked = 0;
+  const credentials = async () => {
+    asked += 1;
+    return { token: asked === 1 ? run.api_key : `${run.api_key}-${asked}`, expiresAt: null };
+  };
+  return { apiKey: null, credentials };
 }
 
-function about() {
-  const issues = "https://github.com/anthropics/anthropic-sdk-typescript/issues";
-  const client = { name: "@anthropic-ai/sdk", version: VERSION, language: "typescript", runtime: process.version, issues };
-  const plain = new Anthropic({ apiKey: "none" });
-  const defaults = { max_retries: plain.maxRetries, timeout_s: plain.timeout / 1000 };
-  return { v: 1, client, surfaces: Object.keys(SURFACES), caps: CAPS, defaults };
+function paramsOf(run) {
+  const { name, description, schema } = TOOL;
+  const tools = run.tools ? [{ name, description, input_schema: schema }] : undefined;
+  return { model: "claude-sonnet-5-5", max_tokens: 64, messages: run.messages, tools };
 }
 
-async function perform(run) {
-  const facts = { seq: run.seq, outcome: "success", text: "", stop_reason: null, tool_calls: [], events: 0 };
-  const start = performance.now();
-  try {
-    if (!LOOPBACK.some((address) => run.base_url.startsWith(address))) throw new Error("the address is not on loopback");
-    const client = new Anthropic({
-      baseURL: run.base_url,
-      apiKey: run.api_key,
-      timeout: 1000 * run.timeout_s,
-      maxRetries: run.max_retries,
-      logLevel: run.log ?? "off",
-      logger: { error: console.error, warn: console.error, info: console.error, debug: console.error },
-    });
-    const messages = [{ role: "user", content: run.prompt }];
-    const params = { model: "claude-sonnet-5-5", max_tokens: 64, messages, tools: run.tools ? [TOOL] : undefined };
-    for (let call = 0; call < (run.calls ?? 1); call += 1) {
-      facts.text = "";
-      await SURFACES[run.surface](client, params, run, facts);
-    }
-  } catch (error) {
-    Object.assign(facts, { outcome: "error", error: factsOf(error) });
-  }
-  return { ...facts, elapsed_ms: Math.round(performance.now() - start) };
+// A plain call has nothing to be called off with.
+function optionsOf(run) {
+  return run.abort_after_ms == null ? undefined : { signal: run.caller.signal };
 }
 
 // Reads on until the caller has had enough: it calls the stream off, or just walks away.
-async function read(events, run, facts, look) {
+async function read(events, run, heard, take) {
   const iterator = events[Symbol.asyncIterator]();
   for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-    facts.events += 1;
-    facts.last_event = next.value.type;
-    look(next.value);
-    if (facts.events === run.abandon_after_events) ABANDONED.push(events, iterator);
-    else if (facts.events === run.abort_after_events) events.controller.abort();
+    heard.events += 1;
+    heard.last_event = next.value.type;
+    take(next.value);
+    if (heard.events === run.abandon_after_events) ABANDONED.push(events, iterator);
+    else if (heard.events === run.abort_after_events) events.controller.abort();
     else continue;
-    facts.outcome = "aborted";
-    return;
+    throw CALLED_OFF;
   }
+  // A bare stream that is called off just ends.
+  if (run.caller.signal.aborted && heard.last_event !== "message_stop") throw CALLED_OFF;
 }
 
-function keep(message, facts) {
-  facts.stop_reason = message.stop_reason;
+// Takes in how a message ends; its content, to be sent back as it is.
+function keep(message, heard) {
+  heard.stop_reason = message.stop_reason;
   const calls = message.content.filter((block) => block.type === "tool_use");
-  facts.tool_calls = calls.map(({ name, input }) => ({ name, input }));
+  heard.tool_calls = calls.map(({ name, input }) => ({ name, input }));
+  return message.content;
 }
 
 function factsOf(error) {
-  const chain = [];
-  for (let each = error; each && chain.length < CHAIN_MAX; each = each.cause) {
-    const name = [each.constructor?.name, each.code].filter(Boolean).join(" ");
-    chain.push(`${name}: ${each.message ?? each}`);
-  }
   return {
-    class: error.constructor.name,
-    chain,
     sdk_error: error instanceof AnthropicError,
     status: error.status ?? null,
     type: error.type ?? null,
     code: error.errorCode ?? null,
     request_id: error.requestID ?? null,
     retry_after: error.headers?.get("retry-after") ?? null,
-    message: error.message,
   };
 }
