@@ -16,6 +16,7 @@
 //!
 //! Everything else in this repository reads only what is installed; this verb alone goes out for it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,7 +24,7 @@ use anyhow::{Context, Result};
 use xshell::{Cmd, Shell, cmd};
 
 use crate::flags::clients::ClientsCmd;
-use crate::{EXIT_FINDINGS, EXIT_NOTHING_CHECKED, EXIT_USAGE, at_hand};
+use crate::{EXIT_FINDINGS, EXIT_NOTHING_CHECKED, EXIT_USAGE, at_hand, root};
 
 /// A registry that does not answer within this time is out of reach; one that does sends its first byte in far less.
 const ANSWER_SECONDS_MAX: u32 = 20;
@@ -92,6 +93,31 @@ pub(crate) fn run(sh: &Shell, verb: ClientsCmd) -> Result<u8> {
     }
     // A package that is not what the lock says weighs more than one that nobody could fetch.
     Ok(failed.into_iter().min().unwrap_or(0))
+}
+
+/// The arguments of the chaos verb with the commands of installed clients in place of their names: the tool itself
+/// knows none.
+pub(crate) fn with_commands(sh: &Shell, args: &[OsString]) -> Result<Vec<OsString>> {
+    let _in_repository = sh.push_dir(root());
+    let clients = clients(sh)?;
+    let command = |name: &str| {
+        let client = clients.iter().find(|client| client.name == name)?;
+        Some(format!("{name}={}", client.command()))
+    };
+    let mut told = Vec::new();
+    let mut is_client = false;
+    for arg in args {
+        let text = arg.to_string_lossy();
+        let joined = text.strip_prefix("--client=");
+        let named = if is_client { Some(&*text) } else { joined };
+        match named.and_then(command) {
+            Some(command) if is_client => told.push(command.into()),
+            Some(command) => told.push(format!("--client={command}").into()),
+            None => told.push(arg.clone()),
+        }
+        is_client = text == "--client";
+    }
+    Ok(told)
 }
 
 fn list(sh: &Shell, clients: &[Client]) -> Result<u8> {
@@ -190,6 +216,24 @@ fn first_error(said: &str) -> String {
 impl Client {
     fn folder(&self) -> PathBuf {
         Path::new("target/clients").join(&self.name)
+    }
+
+    /// The command line that starts its driver, from anywhere. Twins of another release share one driver.
+    fn command(&self) -> String {
+        let folder = root().join(self.folder());
+        let source = root().join("crates/wire/clients").join(self.name.trim_end_matches("-old"));
+        let quote = |path: PathBuf| format!("'{}'", path.display());
+        match self.language {
+            Language::Python => {
+                format!("{} {}", quote(folder.join("bin/python")), quote(source.join("driver.py")))
+            }
+            Language::Rust => quote(folder.join(BUILT)),
+            // The driver finds the client from where it is started.
+            Language::TypeScript => {
+                let driver = source.join("driver.mjs");
+                format!("sh -c 'cd \"$0\" && exec node \"$1\"' {} {}", quote(folder), quote(driver))
+            }
+        }
     }
 
     fn is_default(&self) -> bool {

@@ -28,6 +28,7 @@ use flags::{Xtask, XtaskCmd};
 
 const VERBS: &str = "\
 contract […]                 the CI job: replay every case on the embedded mock, judge, compare the ledgers
+chaos [--client NAME]…       puts clients on trial: an installed one by its name, else the reference client
 replay CASE…                 case ids again: request, curl, answer, verdict
 VERB […]                     any other verb of the tool; `cargo xtask help` lists them
 test […]                     every test of the workspace, snapshots and fuzz smoke included
@@ -80,6 +81,7 @@ fn dispatch(args: Vec<OsString>) -> Result<u8> {
                 XtaskCmd::Fuzz(flags) => fuzz::run(&sh, flags.subcommand),
             }
         }
+        Some("chaos") => status(tool(&sh, "chaos", &clients::with_commands(&sh, rest)?)),
         Some(verb) => status(tool(&sh, verb, rest)),
     }
 }
@@ -90,12 +92,14 @@ fn test(sh: &Shell) -> Cmd<'_> {
 
 /// The tool, run where the caller stands, so that the paths among its arguments mean what they say.
 fn tool<'sh>(sh: &'sh Shell, verb: &str, args: &[OsString]) -> Cmd<'sh> {
-    let tool = cmd!(sh, "cargo run --quiet --profile contract -p probity -- {verb}");
+    // Only trials of clients take a handshake, and a cold build of the contract has no time to spare.
+    let lean: &[&str] = if verb == "contract" { &["--no-default-features"] } else { &[] };
+    let tool = cmd!(sh, "cargo run --quiet --profile contract -p probity {lean...} -- {verb}");
     let is_told = args.iter().any(|arg| arg.to_string_lossy().starts_with("--snapshots"));
     let snapshots = match verb {
-        "contract" if is_told => None,
-        "contract" if sh.current_dir() == root() => Some(PathBuf::from("snapshots")),
-        "contract" => Some(root().join("snapshots")),
+        "chaos" | "contract" if is_told => None,
+        "chaos" | "contract" if sh.current_dir() == root() => Some(PathBuf::from("snapshots")),
+        "chaos" | "contract" => Some(root().join("snapshots")),
         _ => None,
     };
     match snapshots {

@@ -38,6 +38,11 @@ impl Call {
     pub fn prompt(&self) -> &str {
         self.prompts.first().map_or("", String::as_str)
     }
+
+    /// Whether the client has to trust a certificate.
+    pub fn is_tls(&self) -> bool {
+        self.base_url.starts_with("https://")
+    }
 }
 
 /// Without the key: debug output ends up in logs.
@@ -193,15 +198,26 @@ pub struct Attempt {
     /// When its last byte was sent, or the connection ended.
     pub end_ms: u64,
     pub request: Request,
+    /// Whether the request's body is only the beginning of what the client sent, or meant to send: it was
+    /// answered before the end, left in the middle, or is longer than what is kept.
+    pub body_cut: bool,
     /// The request's head as it stood on the wire.
     pub raw_head: Vec<u8>,
-    /// The bytes that were sent in return.
+    /// The bytes that were sent in return; of a reply longer than what is kept, the first ones.
     pub served: Vec<u8>,
-    /// When they were sent, in order.
+    /// When bytes were sent, in order; together they say how many.
     pub sent: Vec<Sent>,
     /// The faults of the scenario that struck, in order.
     pub struck: Vec<Struck>,
     pub end: End,
+}
+
+impl Attempt {
+    /// Whether more was sent than was kept.
+    pub fn is_excerpt(&self) -> bool {
+        let n_sent = self.sent.iter().fold(0usize, |sum, sent| sum.saturating_add(sent.bytes));
+        self.served.len() < n_sent
+    }
 }
 
 /// One piece of a reply on its way out.
@@ -262,6 +278,10 @@ pub struct Handling {
     pub abroad: Vec<Attempt>,
     /// Numbers of the attempts that began on their connection before the reply to the last one was over.
     pub pipelined: Vec<u32>,
+    /// What the contract objects to in the request of each attempt; empty where nobody asked it.
+    pub objections: Vec<Vec<String>>,
+    /// Where the key turned up beside what the client reports, such as its standard error.
+    pub leaks: Vec<String>,
     /// What went wrong on the harness's own side.
     pub trouble: Option<String>,
 }
@@ -272,11 +292,13 @@ impl Handling {
         Self { trouble: Some(trouble), ..Self::default() }
     }
 
-    /// From the end of each attempt to the head of the next; 0 where the two overlap.
+    /// The waits between attempts: those that the client was spared, or from the end of each attempt to the head
+    /// of the next, 0 where the two overlap.
     pub fn gaps_ms(&self) -> Vec<u64> {
-        self.attempts
-            .windows(2)
-            .map(|pair| pair[1].head_ms.saturating_sub(pair[0].end_ms))
-            .collect()
+        let on_wire = || {
+            let pairs = self.attempts.windows(2);
+            pairs.map(|pair| pair[1].head_ms.saturating_sub(pair[0].end_ms)).collect()
+        };
+        self.waits_ms.clone().unwrap_or_else(on_wire)
     }
 }

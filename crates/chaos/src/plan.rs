@@ -5,24 +5,26 @@
 //! cut and delayed at the same bytes. The price is that it looks at every byte while a fault is pending. It
 //! knows chunks, events and characters, and nothing of what a reply means.
 
+mod asked;
+mod effect;
 mod place;
 mod rewrite;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use classify::script::{self, Script};
-use classify::{Headers, Request};
+use classify::Script;
 
-use crate::scenario::{At, Destination, Fault, Scenario, Strike, When};
+use crate::scenario::{At, Destination, Scenario, Strike};
+use asked::offers;
+use effect::{Effect, Pace, effect};
 use place::Tracker;
+
+pub use asked::Asked;
 
 /// A reply that is changed as a whole is held until it ends; one past this is passed as it is, which leaves
 /// the fault unfired and the trial without a verdict. The catalogue's largest is half of it.
 const REWRITE_BYTES_MAX: usize = 16 << 20;
-
-/// A throttled reply moves once in this time, as often as a picture on a screen need not flicker.
-const THROTTLE_STEP_MS: u64 = 50;
 
 /// A scenario while it runs: hands out one [`Fate`] per attempt and remembers which faults struck.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub enum Action {
     Reset,
     /// Send nothing more, and keep the connection until the client leaves.
     Stall,
+    /// Nothing to do: this fault of the scenario's list strikes now, with what follows.
+    Strike { fault: usize },
 }
 
 impl Action {
@@ -63,28 +67,9 @@ impl Action {
             | Self::Redirect { .. }
             | Self::Reset
             | Self::Stall => true,
-            Self::Delay { .. } | Self::Pass(_) => false,
+            Self::Delay { .. } | Self::Pass(_) | Self::Strike { .. } => false,
         }
     }
-}
-
-/// What a fault does to the reply.
-#[derive(Clone, Debug)]
-enum Effect {
-    Act(Action),
-    Corrupt,
-    Pace(Pace),
-    /// These actions take the place of the rest.
-    Replace(Vec<Action>),
-    /// The reply is held and changed as a whole.
-    Rewrite,
-}
-
-/// So many bytes move at a time, with so long between.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    bytes: u32,
-    ms: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +96,7 @@ impl Plan {
     pub fn on_connect(&self, asked: Asked<'_>) -> (Fate, Vec<Action>) {
         let struck = self.strikes.iter().enumerate();
         let (rewrites, pending) = struck
-            .filter(|(_, (strike, _))| asked.meets(strike))
+            .filter(|(_, (strike, _))| asked.meets(strike) && asked.has_reached(strike.at))
             .map(|(idx, (strike, effect))| Pending {
                 idx,
                 strike: strike.clone(),
@@ -158,77 +143,6 @@ impl Plan {
         let missed = |&idx: &usize| !self.fired[idx] && self.strikes[idx].0.when.is_none();
         (0..self.fired.len()).filter(missed).collect()
     }
-}
-
-/// A request whose reply is about to meet its fate.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// Counts from 1 over the whole trial; no fault strikes attempt 0.
-    pub attempt: u32,
-    /// Counts from 1 over its connection.
-    pub on_connection: u32,
-    pub request: &'a Request,
-}
-
-impl Asked<'_> {
-    fn meets(self, strike: &Strike) -> bool {
-        strike.attempts.contains(self.attempt)
-            && strike.when.as_ref().is_none_or(|when| self.is(when))
-    }
-
-    fn is(self, when: &When) -> bool {
-        let headers = &self.request.headers;
-        match when {
-            When::ConnectionRequest(span) => span.contains(self.on_connection),
-            When::CredentialMalformed => is_malformed(headers),
-            When::Offers(coding) => offers(headers, coding),
-            When::OffersNot(coding) => !offers(headers, coding),
-            When::RequestBytes(least) => *least <= self.n_body_bytes(),
-        }
-    }
-
-    /// What the head announces counts, since the body may still be on its way.
-    fn n_body_bytes(self) -> u64 {
-        let announced = self.request.headers.get("content-length");
-        announced.and_then(|length| length.parse().ok()).unwrap_or(self.request.body.len() as u64)
-    }
-}
-
-/// Whether what should be a key is none: empty, or with white space in it.
-fn is_malformed(headers: &Headers) -> bool {
-    let bearer =
-        |value: &str| value.strip_prefix("Bearer ").map_or_else(|| value.to_owned(), str::to_owned);
-    let keys =
-        [headers.get("x-api-key").map(str::to_owned), headers.get("authorization").map(bearer)];
-    let mut keys = keys.into_iter().flatten();
-    keys.any(|key| key.is_empty() || key.contains(char::is_whitespace))
-}
-
-/// What a fault does; the name of the reply where it has none.
-fn effect<'a>(fault: &'a Fault, replies: &BTreeMap<String, Script>) -> Result<Effect, &'a String> {
-    Ok(match fault {
-        Fault::Close => Effect::Act(Action::Close),
-        Fault::Corrupt => Effect::Corrupt,
-        Fault::Cut => Effect::Act(Action::Cut),
-        Fault::Delay { ms } => Effect::Act(Action::Delay { ms: *ms }),
-        Fault::Drip { bytes, ms } => Effect::Pace(Pace { bytes: bytes.get(), ms: *ms }),
-        Fault::DropEvent | Fault::DuplicateEvent | Fault::Gzip(_) | Fault::SwapEvents => {
-            Effect::Rewrite
-        }
-        Fault::Flood { text, times } => {
-            Effect::Act(Action::Pass(text.repeat(times.get() as usize).into()))
-        }
-        Fault::HalfClose => Effect::Act(Action::HalfClose),
-        Fault::Insert { text } => Effect::Act(Action::Pass(text.clone().into())),
-        Fault::Redirect { status, to } => {
-            Effect::Act(Action::Redirect { status: *status, to: *to })
-        }
-        Fault::Replace { reply } => Effect::Replace(injection(replies.get(reply).ok_or(reply)?)),
-        Fault::Reset => Effect::Act(Action::Reset),
-        Fault::Slice { bytes } => Effect::Pace(Pace { bytes: bytes.get(), ms: 0 }),
-        Fault::Stall => Effect::Act(Action::Stall),
-        Fault::Throttle { bytes_per_s } => Effect::Pace(throttle(bytes_per_s.get())),
-    })
 }
 
 /// One attempt's reply on its way to the client.
@@ -290,20 +204,33 @@ impl Fate {
     /// Lets go of what was held, rewritten by every fault that finds its place in it.
     fn release(&mut self) -> Vec<Action> {
         let Some(mut reply) = self.held.take() else { return vec![] };
+        let mut actions = vec![];
         for Pending { idx, strike, .. } in std::mem::take(&mut self.rewrites) {
             if let Some(rewritten) =
                 rewrite::rewrite(&reply, strike.at, &strike.fault, self.offers_gzip)
             {
                 reply = rewritten;
                 self.fired.push(idx);
+                actions.push(Action::Strike { fault: idx });
             }
         }
-        self.play(&reply)
+        actions.extend(self.play(&reply));
+        actions
+    }
+
+    /// Whether nothing can happen any more: a large reply need not be looked at byte by byte.
+    fn is_settled(&self) -> bool {
+        !self.over && self.pending.is_empty() && self.pace.is_none() && !self.corrupts
     }
 
     fn play(&mut self, bytes: &[u8]) -> Vec<Action> {
         let mut actions = vec![];
         let mut passing = vec![];
+        if self.is_settled() {
+            passing.extend_from_slice(bytes);
+            pass(&mut actions, &mut passing);
+            return actions;
+        }
         for &byte in bytes {
             self.strike_between(&mut actions, &mut passing, |tracker, at| {
                 tracker.is_before(at, byte)
@@ -354,6 +281,7 @@ impl Fate {
             }
             let Pending { idx, effect, .. } = self.pending.remove(place);
             self.fired.push(idx);
+            actions.push(Action::Strike { fault: idx });
             match effect {
                 Effect::Act(action) => {
                     self.over = action.is_final();
@@ -375,32 +303,6 @@ fn pass(actions: &mut Vec<Action>, passing: &mut Vec<u8>) {
     if !passing.is_empty() {
         actions.push(Action::Pass(std::mem::take(passing).into()));
     }
-}
-
-/// A whole scripted reply leaves it to the connection whether there is a next one.
-fn injection(script: &Script) -> Vec<Action> {
-    let mut actions = vec![Action::Pass(script.wire_bytes().into())];
-    match script.end {
-        script::End::Closed { .. } => actions.push(Action::Close),
-        script::End::Complete => {}
-        script::End::Reset { .. } => actions.push(Action::Reset),
-    }
-    actions
-}
-
-fn throttle(bytes_per_s: u32) -> Pace {
-    let bytes = (u64::from(bytes_per_s) * THROTTLE_STEP_MS / 1000).max(1);
-    let ms = bytes * 1000 / u64::from(bytes_per_s);
-    Pace { bytes: u32::try_from(bytes).unwrap_or(u32::MAX), ms }
-}
-
-/// Whether a body may come back in this coding. A weight of nothing is a refusal.
-fn offers(headers: &Headers, coding: &str) -> bool {
-    headers.all("accept-encoding").flat_map(|value| value.split(',')).any(|offer| {
-        let (name, weight) = offer.split_once(';').unwrap_or((offer, "q=1"));
-        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case(coding) && weight != Some(0.0)
-    })
 }
 
 /// The reply that leads a client on to this address.

@@ -1,11 +1,17 @@
 //! The judgement of one trial as a record, for people and machines.
 
+mod herd;
+mod timeline;
+mod words;
+
 use serde::Serialize;
 
-use crate::handling::{Attempt, End, Handling};
-use crate::oracle::{Code, Finding, Judgement, Verdict, judge};
+use crate::handling::{Attempt, Handling};
+use crate::oracle::{Code, Finding, Judgement, Verdict, calls, judge_calls, secrets};
 use crate::scenario::{Scenario, Severity, Surface};
-use crate::served::{Served, served};
+
+/// Stands in a record where a credential stood in what a client said or sent.
+const REDACTED: &str = "[the key]";
 
 /// One scenario, tried on one surface.
 #[derive(Clone, Debug, Serialize)]
@@ -17,10 +23,13 @@ pub struct TrialReport {
     /// The code of the finding that decided, if one did.
     pub finding: Option<Code>,
     pub findings: Vec<Finding>,
-    /// Why the trial says nothing about the client, where it does not.
+    /// Why the trial says nothing about the client, or less than it might.
     pub reason: Option<String>,
+    /// What a right client does, in one line.
     pub expected: String,
     pub observed: Observed,
+    /// What this one did, in one line.
+    pub summary: String,
     /// What happened, in order.
     pub timeline: Vec<Moment>,
     /// Why this failure is known and expected of this client, if it is.
@@ -74,98 +83,64 @@ pub enum MomentKind {
 impl TrialReport {
     /// Judges what was seen and writes it down.
     pub fn new(scenario: &Scenario, surface: Surface, handling: &Handling) -> Self {
-        let Judgement { verdict, findings, reason } = judge(scenario, surface, handling);
-        let decided = findings.iter().find(|finding| finding.level.verdict() == verdict);
-        Self {
-            finding: decided.or_else(|| findings.first()).map(|finding| finding.code),
-            verdict,
-            findings,
-            reason,
+        let calls = calls(scenario, surface, handling);
+        let report = Self {
             observed: Observed {
                 attempts: handling.attempts.len(),
                 gaps_ms: handling.gaps_ms(),
                 outcome: handling.outcome.as_ref().map(|outcome| outcome.class.name()),
                 elapsed_ms: handling.elapsed_ms,
             },
-            timeline: timeline(handling),
-            ..Self::blank(scenario, surface)
-        }
+            summary: words::observed(handling, &calls),
+            timeline: timeline::timeline(scenario, handling, &calls),
+            ..Self::judged(scenario, surface, judge_calls(&[], scenario, handling, &calls))
+        };
+        redacted(report, &handling.attempts.iter().collect::<Vec<_>>())
     }
 
     /// The record of a trial that did not take place.
     pub fn skipped(scenario: &Scenario, surface: Surface, reason: &str) -> Self {
-        Self { reason: Some(reason.to_owned()), ..Self::blank(scenario, surface) }
+        let (verdict, findings) = (Verdict::Skip, vec![]);
+        let reason = Some(reason.to_owned());
+        Self::judged(scenario, surface, Judgement { verdict, findings, reason })
     }
 
-    fn blank(scenario: &Scenario, surface: Surface) -> Self {
+    fn judged(scenario: &Scenario, surface: Surface, judgement: Judgement) -> Self {
+        let Judgement { verdict, findings, reason } = judgement;
+        let decided = findings.iter().find(|finding| finding.level.verdict() == verdict);
         Self {
             scenario: scenario.id.clone(),
             surface,
             severity: scenario.severity,
-            verdict: Verdict::Skip,
-            finding: None,
-            findings: vec![],
-            reason: None,
-            expected: expected(scenario),
+            verdict,
+            finding: decided.or_else(|| findings.first()).map(|finding| finding.code),
+            findings,
+            reason,
+            expected: words::expected(scenario),
             observed: Observed::default(),
+            summary: String::new(),
             timeline: vec![],
             excuse: None,
         }
     }
 }
 
-fn expected(scenario: &Scenario) -> String {
-    let outcomes: Vec<_> = scenario.expect.outcome.iter().map(|class| class.name()).collect();
-    format!("{} in {} attempts", outcomes.join(" or "), scenario.expect.attempts)
+/// The record without the credentials that the client used: a record is shown around.
+fn redacted(mut report: TrialReport, attempts: &[&Attempt]) -> TrialReport {
+    let secrets = secrets(attempts.iter().copied());
+    let hide = |text: &mut String| {
+        for secret in &secrets {
+            if text.contains(secret) {
+                *text = text.replace(secret, REDACTED);
+            }
+        }
+    };
+    report.findings.iter_mut().for_each(|finding| hide(&mut finding.detail));
+    report.timeline.iter_mut().for_each(|moment| hide(&mut moment.what));
+    report.reason.iter_mut().for_each(&hide);
+    hide(&mut report.summary);
+    report
 }
 
-fn timeline(handling: &Handling) -> Vec<Moment> {
-    let (here, abroad) = (handling.attempts.iter(), handling.abroad.iter());
-    let all = here.map(|attempt| ("", attempt)).chain(abroad.map(|attempt| (" abroad", attempt)));
-    let attempts = all.flat_map(|(place, attempt)| {
-        let Attempt { number, connection, request, .. } = attempt;
-        let asked = format!(
-            "attempt {number}{place} on connection {connection}: {} {}, {} bytes",
-            request.method,
-            request.target,
-            request.body.len()
-        );
-        let Served { class, .. } = served(attempt);
-        let answered = format!(
-            "attempt {number}{place}: {} bytes sent, {class}, {}",
-            attempt.served.len(),
-            ended(attempt.end)
-        );
-        let kind = if place.is_empty() { MomentKind::Request } else { MomentKind::Abroad };
-        let moment = |at_ms, kind, bytes, what| Moment {
-            at_ms,
-            kind,
-            attempt: Some(*number),
-            bytes: Some(bytes),
-            what,
-        };
-        [
-            moment(attempt.head_ms, kind, request.body.len(), asked),
-            moment(attempt.end_ms, MomentKind::End, attempt.served.len() as u64, answered),
-        ]
-    });
-    let outcome = handling
-        .outcome
-        .as_ref()
-        .map_or_else(|| "no outcome".to_owned(), |outcome| format!("outcome {}", outcome.class));
-    let (kind, at_ms) = (MomentKind::Outcome, handling.elapsed_ms);
-    let end = Moment { at_ms, kind, attempt: None, bytes: None, what: outcome };
-    let mut moments: Vec<_> = attempts.chain([end]).collect();
-    moments.sort_by_key(|moment| moment.at_ms);
-    moments
-}
-
-fn ended(end: End) -> &'static str {
-    match end {
-        End::Closed => "closed",
-        End::Kept => "connection kept",
-        End::Left => "the client left",
-        End::Reset => "reset",
-        End::Unended => "still open",
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -10,16 +10,19 @@ use serde::{Deserialize, Serialize};
 
 mod ask;
 mod connect;
+mod describe;
 mod expect;
 mod fault;
+mod written;
 
 pub use ask::{Asks, Credential, KeyShape, Log, PromptShape};
 pub use connect::{Connect, Door, Host, Idle, Parting, Tls};
+pub use describe::describe;
 pub use expect::{Expect, Wait};
 pub use fault::{At, Coding, Destination, Fault, Strike, When};
 
 /// One rehearsed failure and the handling it demands.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Scenario {
     /// Stable kebab-case name, the same as the file's.
@@ -31,10 +34,10 @@ pub struct Scenario {
     pub evidence: Vec<String>,
     pub surfaces: Vec<Surface>,
     /// The script played on each attempt; the last one repeats. Empty: the mock answers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub replies: Vec<String>,
     /// The same where the surface streams, if it needs other scripts.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stream_replies: Vec<String>,
     /// The number of retries that the client is told to allow itself.
     #[serde(default = "retries")]
@@ -46,15 +49,18 @@ pub struct Scenario {
     #[serde(default = "deadline_ms")]
     pub deadline_ms: u64,
     /// Whether the judgement rests on measured times: such a trial runs alone.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub timing: bool,
+    /// Whether it takes longer than anybody waits for every day: only the full profile plays it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub slow: bool,
     /// What is asked of the client beyond one plain call.
-    #[serde(default)]
+    #[serde(default, serialize_with = "ask::as_written", skip_serializing_if = "is_default")]
     pub ask: Asks,
     /// The address that the client is given, and who listens there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub connect: Connect,
-    #[serde(default, rename = "fault")]
+    #[serde(default, rename = "fault", skip_serializing_if = "is_default")]
     pub faults: Vec<Strike>,
     pub expect: Expect,
 }
@@ -100,8 +106,8 @@ impl Surface {
 }
 
 /// A range of counts: `2`, `1-3`, `2-` or `every`.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Span {
     pub first: u32,
     pub last: Option<u32>,
@@ -128,6 +134,18 @@ impl TryFrom<String> for Span {
             return Err(SpanError(text));
         }
         Ok(Self { first, last })
+    }
+}
+
+/// As a file says it.
+impl From<Span> for String {
+    fn from(Span { first, last }: Span) -> Self {
+        match last {
+            None if first == 1 => "every".to_owned(),
+            None => format!("{first}-"),
+            Some(last) if last == first => last.to_string(),
+            Some(last) => format!("{first}-{last}"),
+        }
     }
 }
 
@@ -187,18 +205,23 @@ impl Scenario {
     }
 }
 
+/// What a file need not say.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The official clients' default: it gives three attempts.
-fn retries() -> u32 {
+pub(crate) fn retries() -> u32 {
     2
 }
 
 /// Long enough for a loopback answer on a busy machine, so that only a scenario about time sets its own.
-fn timeout_ms() -> u64 {
+pub(crate) fn timeout_ms() -> u64 {
     5_000
 }
 
 /// Room for the default retries with their waits, and no more than a person would sit through.
-fn deadline_ms() -> u64 {
+pub(crate) fn deadline_ms() -> u64 {
     15_000
 }
 

@@ -4,15 +4,19 @@
 //! as what it did. The reader is as lenient as a good client may be and no more; the price is a second, small
 //! HTTP reader in the house, which no subject shares.
 
-mod text;
+mod content;
 
 use std::io::Read;
 
 use classify::{Class, Cut, CutKind, Headers, Observation, Reply, envelope, stream};
 
 use flate2::read::GzDecoder;
+use memchr::memmem;
 
 use crate::handling::{Attempt, End};
+
+pub use content::ToolUse;
+use content::{Content, content};
 
 /// What the server's side of one attempt amounts to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,6 +29,10 @@ pub struct Served {
     pub delta_delivered: bool,
     /// The text that was handed over, complete or not.
     pub text: String,
+    /// The tool calls that were handed over, complete or not.
+    pub tools: Vec<ToolUse>,
+    /// Whether more was sent than was kept: what is read here is only the beginning.
+    pub is_excerpt: bool,
 }
 
 /// What an honest client could report of it.
@@ -32,8 +40,8 @@ pub struct Served {
 pub enum Truth {
     /// A complete answer: nothing is missing.
     Complete,
-    /// An answer that came to its end against the rules of its grammar, framing or coding. Good clients differ
-    /// over it, and only a scenario can say what is right.
+    /// An answer that came to its end against the rules of its grammar, framing or coding, or in another form
+    /// than was asked for. Good clients differ over it, and only a scenario can say what is right.
     Doubtful,
     /// The API said no, in the body or in the stream.
     Error { status: u16, error_type: Option<String>, request_id: Option<String> },
@@ -54,11 +62,13 @@ pub fn served(attempt: &Attempt) -> Served {
         Observation::Cut(cut) => cut.partial,
         Observation::Unsendable(_) => None,
     };
+    let is_excerpt = attempt.is_excerpt();
     let Some(reply) = reply else {
-        let (truth, text) = (Truth::NoAnswer, String::new());
-        return Served { class, truth, reply, delta_delivered: false, text };
+        let truth = if is_excerpt { Truth::Doubtful } else { Truth::NoAnswer };
+        let (text, tools) = (String::new(), vec![]);
+        return Served { class, truth, reply, delta_delivered: false, text, tools, is_excerpt };
     };
-    let (text, stopped) = text::given(&reply.body, is_stream(&reply));
+    let Content { text, tools, stopped, bent } = content(&reply.body, is_stream(&reply));
     let readable = match coding {
         Coding::Plain => true,
         Coding::Undone => accepts_gzip(attempt),
@@ -66,11 +76,39 @@ pub fn served(attempt: &Attempt) -> Served {
     };
     let truth = match truth(&reply, class) {
         _ if !readable => Truth::Doubtful,
-        Truth::NoAnswer if is_doubtful(&reply, framed, stopped) => Truth::Doubtful,
+        Truth::Complete if bent => Truth::Doubtful,
+        // What was not kept may have made an answer of it.
+        Truth::NoAnswer if is_excerpt || is_doubtful(&reply, framed, stopped) => Truth::Doubtful,
         truth => truth,
     };
-    let delta_delivered = find(&reply.body, b"\"content_block_delta\"").is_some();
-    Served { class, truth, reply: Some(reply), delta_delivered, text }
+    // A body under a status of failure is an error, whatever stands in it.
+    let delta_delivered = (200..300).contains(&reply.status)
+        && find(ended_events(&reply.body), b"\"content_block_delta\"").is_some();
+    Served { class, truth, reply: Some(reply), delta_delivered, text, tools, is_excerpt }
+}
+
+impl Served {
+    /// The same for a client that asked for a stream, or for none: what comes in the other form may be taken or
+    /// refused.
+    pub(crate) fn asked_for(mut self, streams: bool) -> Self {
+        let other_form = |reply: &Reply| is_stream(reply) != streams;
+        if self.truth == Truth::Complete && self.reply.as_ref().is_some_and(other_form) {
+            self.truth = Truth::Doubtful;
+        }
+        self
+    }
+}
+
+/// A stream up to its last blank line: what comes after it no reader hands on.
+fn ended_events(body: &[u8]) -> &[u8] {
+    let ends = [&b"\n\n"[..], b"\r\r", b"\r\n\r\n"];
+    let end = ends.iter().filter_map(|end| memmem::rfind(body, end)).max();
+    &body[..end.unwrap_or_default()]
+}
+
+/// The status and the headers of the final answer in these bytes, once its head is complete.
+pub(crate) fn head(bytes: &[u8]) -> Option<(u16, Headers)> {
+    read_head(final_head(bytes)?.0)
 }
 
 /// What became of the body's content coding.
@@ -134,9 +172,13 @@ fn truth(reply: &Reply, class: Class) -> Truth {
     if class.is_success() {
         return Truth::Complete;
     }
-    let envelope = match stream::read(&reply.body).outcome {
-        stream::Outcome::Failed(envelope) if class == Class::StreamError => Some(envelope),
-        _ => envelope::parse(&reply.body).map(envelope::Envelope::into_owned),
+    let parsed = || envelope::parse(&reply.body).map(envelope::Envelope::into_owned);
+    let envelope = match class {
+        Class::StreamError => match stream::read(&reply.body).outcome {
+            stream::Outcome::Failed(envelope) => Some(envelope),
+            _ => parsed(),
+        },
+        _ => parsed(),
     };
     if envelope.is_none() && reply.status < 400 {
         return Truth::NoAnswer;
@@ -286,7 +328,7 @@ fn cut_kind(end: End) -> CutKind {
 }
 
 fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
-    bytes.windows(pattern.len()).position(|window| window == pattern)
+    memmem::find(bytes, pattern)
 }
 
 #[cfg(test)]
@@ -341,6 +383,25 @@ mod tests {
         check(&chunked("4\r\n{}"), End::Closed, 200, closed, "{}");
         check(&chunked("ZZ\r\n{}"), End::Closed, 200, Some(CutKind::BadFraming), "");
         check(&chunked("ffffffffffffffff\r\n{}"), End::Closed, 200, closed, "{}");
+    }
+
+    #[test]
+    fn half_an_event_is_handed_on_by_nobody() {
+        let check = |status: u16, event: &str, expected: bool| {
+            let head = "OK\r\ncontent-type: text/event-stream\r\n\r\nevent: ping\ndata: {}\n\n";
+            let bytes = format!("HTTP/1.1 {status} {head}{event}").into_bytes();
+            let attempt = Attempt { served: bytes, end: End::Closed, ..Attempt::default() };
+            assert_eq!(served(&attempt).delta_delivered, expected, "{event:?}");
+        };
+        let delta = "data: {\"type\":\"content_block_delta\",\"index\":0}";
+        check(200, "", false);
+        check(200, delta, false);
+        check(200, &format!("{delta}\n"), false);
+        check(429, &format!("{delta}\n\n"), false);
+        for end in ["\n\n", "\r\r", "\r\n\r\n"] {
+            check(200, &format!("{delta}{end}"), true);
+            check(200, &format!("{delta}{end}data: {{"), true);
+        }
     }
 
     #[test]
@@ -401,5 +462,19 @@ mod tests {
         let mut corrupt = coded;
         corrupt[20] ^= 0xff;
         check_coded("gzip", "gzip", &corrupt, &Truth::NoAnswer, "");
+    }
+
+    #[test]
+    fn of_a_reply_that_was_not_kept_nobody_knows_the_end() {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        let mut attempt = Attempt {
+            served: format!("{head}event: ping").into_bytes(),
+            end: End::Closed,
+            ..Attempt::default()
+        };
+        let truth = |attempt: &Attempt| (served(attempt).truth, served(attempt).is_excerpt);
+        assert_eq!(truth(&attempt), (Truth::NoAnswer, false));
+        attempt.sent = vec![crate::handling::Sent { at_ms: 1, bytes: 64 << 20 }];
+        assert_eq!(truth(&attempt), (Truth::Doubtful, true));
     }
 }

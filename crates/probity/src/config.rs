@@ -1,5 +1,6 @@
 //! `probity.toml`: the flags' names as keys, for what should not be typed each time. Flags override it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -37,6 +38,9 @@ pub struct Config {
     pub models: Option<PathBuf>,
     pub witnesses: Option<PathBuf>,
     pub exceptions: Option<PathBuf>,
+    /// Names for the command lines of drivers.
+    #[serde(default)]
+    pub clients: BTreeMap<String, String>,
 }
 
 impl Config {

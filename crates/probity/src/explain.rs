@@ -99,7 +99,8 @@ fn nearest(entries: &[Entry], word: &str) -> Vec<String> {
     };
     let mut ranked: Vec<_> = names.map(|name| (likeness(name), name)).collect();
     ranked.retain(|(likeness, _)| LIKENESS_MIN <= *likeness);
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    // Of names that hold the word, the one that adds the least is the likeliest.
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.len().cmp(&b.1.len())).then(a.1.cmp(b.1)));
     ranked.dedup();
     ranked.into_iter().take(SUGGESTIONS_MAX).map(|(_, name)| name.clone()).collect()
 }

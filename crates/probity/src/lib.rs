@@ -4,11 +4,12 @@
 //! |---|---|
 //! | what can be typed, and what stands in `probity.toml`? | [`cli`], [`config`], [`settings`] |
 //! | what does the tool read about the API? | [`specs`] |
-//! | what happens in a run? | [`run`], [`embedded`], [`scripted`], [`smoke`], [`selection`] |
-//! | what do the verbs do? | [`contract`](mod@contract), [`explain`](mod@explain), [`replay`], [`serve`](mod@serve) |
+//! | what happens in a run? | [`run`], [`embedded`], [`scripted`], [`smoke`], [`subject`], [`selection`] |
+//! | what do the verbs do? | [`chaos`](mod@chaos), [`contract`](mod@contract), [`explain`](mod@explain), [`replay`], [`serve`](mod@serve) |
 //! | what is told, and how? | [`report`], [`findings`], [`ledger`], [`mod@curl`], [`console`] |
 //! | how does it end? | [`exit`] |
 
+pub mod chaos;
 pub mod cli;
 pub mod config;
 pub mod console;
@@ -30,3 +31,4 @@ pub mod serve;
 pub mod settings;
 pub mod smoke;
 pub mod specs;
+pub mod subject;

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     exit::catch_panics();
     let cli = Cli::parse();
     let ended = match &cli.verb {
+        Verb::Chaos(args) => probity::chaos::chaos(args),
         Verb::Contract(args) => probity::contract::contract(args),
         Verb::Explain(args) => probity::explain::explain(args),
         Verb::Replay(args) => probity::replay::replay(args),

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use chaos::oracle::Verdict;
-use chaos::{Call, Outcome, OutcomeClass, Scenario, Surface, TrialReport};
+use chaos::{Scenario, Surface, TrialReport};
 use classify::Script;
-use client::{Client, Error, Key, Message, Policy, RealTime};
 use futures::StreamExt;
-use serde_json::json;
 use wire::trial::{Stage, trial};
+
+use crate::subject::Reference;
 
 /// One for each primitive (close, reset, delay, stall, insert, error status, stream error, wrong shape), chosen for
 /// short waits: all of them together stay below three seconds.
@@ -45,9 +45,6 @@ const CANARY: &str = "canary";
 /// Trials at once: each waits more than it works, and a busy machine spoils the times of all.
 const TRIALS_MAX: usize = 6;
 
-/// The official clients' first wait is longer; the smoke test is not about patience.
-const BACKOFF_BASE_MS: u64 = 200;
-
 /// What the trials say.
 #[derive(Debug, Default)]
 pub struct Smoke {
@@ -71,10 +68,13 @@ pub async fn smoke(
     mock: SocketAddr,
 ) -> Smoke {
     let find = |id: &str| scenarios.iter().find(|scenario| scenario.id == id);
-    let stage = Stage { scripts, mock: Some(mock) };
+    let stage = Stage { mock: Some(mock), ..Stage::of(scripts) };
     let run = |(scenario, surface, upstream): (&'_ Scenario, Surface, Upstream)| {
         let scenario = behind(scenario, upstream);
-        async move { trial(&scenario, surface, stage, subject).await }
+        async move {
+            let client = Reference::new(&scenario, stage);
+            trial(&scenario, surface, stage, &client).await
+        }
     };
     let missing =
         PROFILE.iter().filter(|(id, ..)| find(id).is_none()).map(|(id, ..)| *id).collect();
@@ -106,60 +106,4 @@ fn behind(scenario: &Scenario, upstream: Upstream) -> Scenario {
         scenario.expect.text = None;
     }
     scenario
-}
-
-/// The reference client as a subject.
-async fn subject(call: Call) -> Outcome {
-    let policy = Policy {
-        max_retries: call.max_retries,
-        backoff_base_ms: BACKOFF_BASE_MS,
-        attempt_ms_max: call.timeout_ms,
-        call_ms_max: call.deadline_ms,
-        ..Policy::official()
-    };
-    let client = Key::new(&call.key).and_then(|key| Client::new(&call.base_url, key, policy));
-    let client = match client {
-        Ok(client) => client,
-        Err(error) => return failed(&error, String::new()),
-    };
-    let request = json!({
-        "model": "claude-sonnet-5-5",
-        "max_tokens": 64,
-        "messages": [{ "role": "user", "content": call.prompt() }],
-    });
-    let mut text = String::new();
-    let result = match call.surface {
-        Surface::Create => client.create(&request, &RealTime).await,
-        Surface::Raw | Surface::Stream => {
-            client.stream(&request, &RealTime, |delta| text.push_str(delta)).await
-        }
-    };
-    match result {
-        Ok(message) => succeeded(message, text),
-        Err(error) => failed(&error, text),
-    }
-}
-
-/// A streaming caller has what was handed on, whatever the message at the end says.
-fn succeeded(message: Message, streamed: String) -> Outcome {
-    Outcome {
-        request_id: message.request_id,
-        text: Some(if streamed.is_empty() { message.text } else { streamed }),
-        stop_reason: message.stop_reason,
-        ..Outcome::of(OutcomeClass::Success)
-    }
-}
-
-fn failed(error: &Error, text: String) -> Outcome {
-    let said = error.said().cloned();
-    let class = OutcomeClass::parse(error.class()).unwrap_or(OutcomeClass::LocalError);
-    Outcome {
-        status: said.as_ref().map(|said| said.status),
-        error_type: said.as_ref().and_then(|said| said.kind.clone()),
-        error_code: said.as_ref().and_then(|said| said.code.clone()),
-        request_id: said.and_then(|said| said.request_id),
-        message: error.to_string(),
-        text: Some(text),
-        ..Outcome::of(class)
-    }
 }

@@ -13,6 +13,7 @@ use contract::rules;
 use contract::spec::{Contract, Text, Texts};
 use contract::witness::Witness;
 
+use crate::chaos::expected::Expected;
 use crate::exit::Stop;
 
 /// Path under `specs/`, and content; written by `build.rs`.
@@ -52,6 +53,8 @@ pub struct Specs {
     /// Scripted answers by name.
     pub scripts: BTreeMap<String, Script>,
     pub scenarios: Vec<Scenario>,
+    /// Failures that are known of released clients.
+    pub expected: Vec<Expected>,
     /// What error types and codes mean.
     pub errors: Errors,
     /// Refusals that no request explains.
@@ -76,6 +79,7 @@ impl Specs {
             witnesses: witnesses.iter().map(Witness::parse).collect::<Result<_, _>>()?,
             scripts: scripts()?,
             scenarios: scenarios()?,
+            expected: expected()?,
             errors: Errors::parse(&one("errors.toml", None)?)?,
             external: External::parse(&one("external.toml", None)?)?,
             exceptions,
@@ -113,6 +117,11 @@ pub fn load_contract(overrides: &Overrides) -> Result<(String, Arc<Contract>), S
     Ok((path, contract))
 }
 
+/// One of the built-in files.
+pub(crate) fn built_in_text(name: &str) -> Result<Text, Stop> {
+    one(name, None)
+}
+
 fn scripts() -> Result<BTreeMap<String, Script>, Stop> {
     let files = built_in(|name| name.ends_with(".http"));
     let parse = |file: Text| match Script::parse(&stem(&file.name), &file.text) {
@@ -127,6 +136,15 @@ fn scenarios() -> Result<Vec<Scenario>, Stop> {
     let parse = |file: Text| {
         let scenario = Scenario::parse(&file.text);
         scenario.map_err(|error| Stop::usage(format!("{}: {error}", file.name)))
+    };
+    files.map(parse).collect()
+}
+
+fn expected() -> Result<Vec<Expected>, Stop> {
+    let files = built_in(|name| name.starts_with("clients/"));
+    let parse = |file: Text| {
+        let expected = Expected::parse(&file.text);
+        expected.map_err(|error| Stop::usage(format!("{}: {error}", file.name)))
     };
     files.map(parse).collect()
 }

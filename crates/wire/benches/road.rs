@@ -109,8 +109,7 @@ fn bare(runtime: &Runtime, requests: &[(Request, usize)]) -> f64 {
     });
     runtime.block_on(async {
         let server = Embedded::start(brain).await;
-        let client =
-            reqwest::Client::builder().no_proxy().build().expect("a client without TLS builds");
+        let client = wire::send::builder().no_proxy().build().expect("a client without TLS builds");
         let url = format!("http://{}/v1/messages", server.address());
         let start = Instant::now();
         let seen = futures::stream::iter(requests)

@@ -18,14 +18,14 @@ mod session;
 
 use std::sync::{Arc, Mutex};
 
-use chaos::{Call, Handling, Outcome, OutcomeClass, Scenario, Surface, TrialReport};
+use chaos::{Call, Handling, OutcomeClass, Scenario, Surface, Told, TrialReport};
 
 pub use process::Program;
 pub use protocol::{About, ClientName, Defaults};
 
-use self::process::lock;
+use self::process::{Leaks, lock};
 use self::session::{Asked, Session};
-use crate::trial::{Stage, Unseen, try_trial};
+use crate::trial::{Stage, Subject, Unseen, trial};
 
 /// The end of a traceback, which is where its cause stands.
 const LAST_WORDS_BYTES_MAX: usize = 4 << 10;
@@ -71,22 +71,31 @@ impl Driver {
             return TrialReport::new(scenario, surface, &Handling::failed(trouble));
         }
         let scenario = self.asked_of(scenario);
-        try_trial(&scenario, surface, stage, async |call| self.run(&scenario.id, call).await).await
+        let client = OnTrial { driver: self, id: &scenario.id, leaks: Leaks::default() };
+        trial(&scenario, surface, stage, &client).await
     }
 
-    /// Makes one call of the scenario `id`. To give it up, drop it.
-    pub async fn run(&self, id: &str, call: Call) -> Result<Outcome, Unseen> {
+    /// Does what the scenario `id` asks of a client. To give it up, drop it.
+    pub async fn run(&self, id: &str, call: Call) -> Result<Told, Unseen> {
+        self.run_heard(id, &call, &Leaks::default()).await
+    }
+
+    /// The same, and notes where the key turns up beside what is told. Nobody knows whose words a process prints while
+    /// it has several runs in flight: the key among them is noted for all.
+    async fn run_heard(&self, id: &str, call: &Call, leaks: &Leaks) -> Result<Told, Unseen> {
         match self.tier {
-            Tier::BlackBox | Tier::OneShot => once::run(&self.program, self.tier, id, &call).await,
+            Tier::BlackBox | Tier::OneShot => {
+                once::run(&self.program, self.tier, id, call, leaks).await
+            }
             Tier::Persistent => {
                 let session = self.session().await.map_err(Unseen::Trouble)?;
-                if let Some(lack) = session.about.lacks(call.surface, &call.asks) {
+                if let Some(lack) = session.about.lacks(call) {
                     return Err(Unseen::Skipped(lack));
                 }
-                let asked = session.ask(id, &call);
-                let mut run = InFlight { driver: self, session, asked };
+                let asked = session.ask(id, call);
+                let mut run = InFlight { driver: self, session, asked, leaks };
                 let InFlight { session, asked, .. } = &mut run;
-                session.answer(asked, &call).await
+                session.answer(asked, call, leaks).await
             }
         }
     }
@@ -118,10 +127,34 @@ impl Driver {
             if expect.outcome.iter().any(|class| *class != OutcomeClass::Success) {
                 expect.outcome.push(OutcomeClass::Failed);
             }
-            (expect.status, expect.error_type, expect.request_id) = (None, None, None);
-            expect.text = None;
+            (expect.status, expect.request_id) = (None, None);
+            (expect.error_type, expect.error_code) = (None, None);
+            (expect.text, expect.stop_reason) = (None, None);
         }
         scenario
+    }
+}
+
+/// The client in one trial.
+struct OnTrial<'a> {
+    driver: &'a Driver,
+    id: &'a str,
+    leaks: Leaks,
+}
+
+impl Subject for OnTrial<'_> {
+    async fn run(&self, call: Call) -> Result<Told, Unseen> {
+        self.driver.run_heard(self.id, &call, &self.leaks).await
+    }
+
+    async fn restart(&self) {
+        self.driver.stop().await;
+        // So that its start is nobody's time. If it fails, so does the next run, and says why.
+        let _ = self.driver.about().await;
+    }
+
+    fn leaks(&self) -> Vec<String> {
+        self.leaks.take()
     }
 }
 
@@ -130,10 +163,12 @@ struct InFlight<'a> {
     driver: &'a Driver,
     session: Arc<Session>,
     asked: Asked,
+    leaks: &'a Leaks,
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
+        self.session.note_leaks(&self.asked, self.leaks);
         if !self.session.forget(self.asked.seq) {
             return;
         }

@@ -19,6 +19,7 @@
 
 pub mod connection;
 pub mod driver;
+mod inbox;
 pub mod journal;
 pub mod proxy;
 pub mod raw;
@@ -29,5 +30,8 @@ pub mod serve;
 pub mod server;
 pub mod target;
 #[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_missing.rs"]
 pub mod tls;
 pub mod trial;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use classify::{CutKind, Headers, Observation, Reply, Request};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, ClientBuilder, Method, Response};
 use tokio::time::{Instant, timeout_at};
 
 use crate::raw::{self, REPLY_BYTES_MAX, cut, cut_kind};
@@ -39,7 +39,7 @@ pub struct Sender {
 impl Sender {
     /// `deadline_ms` bounds each request, from connecting to the last byte of the answer.
     pub fn new(target: Target, connections: Connections, deadline_ms: u64) -> Self {
-        let builder = Client::builder()
+        let builder = builder()
             // Each of these would send a request the case did not ask for, or send it elsewhere.
             .no_proxy()
             .retry(reqwest::retry::never())
@@ -59,6 +59,28 @@ impl Sender {
     pub fn target(&self) -> &Target {
         &self.target
     }
+}
+
+/// A client that speaks plain HTTP. Where TLS is built in for the trials of clients, `reqwest` wants to know whose
+/// cryptography it would use, though there is nothing to use it on.
+#[cfg(feature = "tls")]
+pub fn builder() -> ClientBuilder {
+    use std::sync::Arc;
+
+    use tokio_rustls::rustls::crypto::ring::default_provider;
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows the usual versions")
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Client::builder().tls_backend_preconfigured(config)
+}
+
+/// A client that speaks plain HTTP.
+#[cfg(not(feature = "tls"))]
+pub fn builder() -> ClientBuilder {
+    Client::builder()
 }
 
 /// Sends the request the way that leaves it unchanged.

@@ -17,11 +17,14 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::NoServerSessionStorage;
+
+use crate::connection::Connection;
 
 /// Where the harness listens.
 const NAMES: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
@@ -86,7 +89,8 @@ impl Authority {
     }
 }
 
-/// Shakes hands as this peer. A client that refuses says so with an alert, and accepting is then an error.
+/// Shakes hands as this peer. Accepting fails with most clients that refuse: some say why in an alert, others just
+/// leave, and one that checks names late leaves only after the handshake.
 pub fn acceptor(authority: &Authority, peer: Peer) -> TlsAcceptor {
     let acceptor = match peer {
         Peer::Trusted => &authority.trusted,
@@ -96,13 +100,23 @@ pub fn acceptor(authority: &Authority, peer: Peer) -> TlsAcceptor {
     acceptor.clone()
 }
 
+/// Shakes hands with this client as this peer.
+pub async fn accept(
+    authority: &Authority,
+    peer: Peer,
+    socket: TcpStream,
+) -> io::Result<Connection> {
+    let stream = acceptor(authority, peer).accept(socket).await?;
+    Ok(Connection::Tls(Box::new(stream)))
+}
+
 /// A server of these names, vouched for by the issuer or else by itself.
 fn server(names: &[&str], issuer: Option<&Issuer<'_, KeyPair>>) -> io::Result<TlsAcceptor> {
     let key = KeyPair::generate().map_err(io::Error::other)?;
     let mut params = params("Probity test server", names)?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // Without it the strict mode of OpenSSL, which is Python's usual one, refuses.
+    // Without it OpenSSL refuses in its strict mode, the usual one of Python since 3.13.
     params.use_authority_key_identifier_extension = true;
     let certificate = match issuer {
         Some(issuer) => params.signed_by(&key, issuer),

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chaos::handling::{Asks, CANARY_KEY};
-use chaos::oracle::Verdict;
-use chaos::scenario::Log;
-use chaos::{Call, Outcome, OutcomeClass, Scenario, Surface, TrialReport};
+use chaos::oracle::{Code, Verdict};
+use chaos::scenario::{Log, PromptShape};
+use chaos::{Call, Outcome, OutcomeClass, Scenario, Surface, Told, TrialReport};
 use classify::Script;
 use tokio::time::timeout;
 use wire::driver::{Driver, Program, Tier};
@@ -70,7 +70,15 @@ fn call() -> Call {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn run(driver: &Driver) -> Result<Outcome, Unseen> {
-    timeout(PATIENCE, driver.run("none", call())).await.unwrap()
+    asked(driver, call()).await.map(last)
+}
+
+async fn asked(driver: &Driver, call: Call) -> Result<Told, Unseen> {
+    timeout(PATIENCE, driver.run("none", call)).await.unwrap()
+}
+
+fn last(told: Told) -> Outcome {
+    told.outcomes.into_iter().next_back().unwrap()
 }
 
 async fn check_fine(driver: &Driver) {
@@ -157,21 +165,58 @@ async fn check_gone(id: &str) {
     .unwrap();
 }
 
+/// What a trial says of a client that is asked for nothing on the wire, so that only its process counts.
+async fn judged(driver: &Driver) -> TrialReport {
+    let scripts = scripts();
+    let mut scenario = scenario("errors/err-400.toml");
+    scenario.deadline_ms = 200;
+    scenario.expect.attempts = "0".to_owned().try_into().unwrap();
+    driver.trial(&scenario, Surface::Create, Stage::of(&scripts)).await
+}
+
+fn leaks(report: &TrialReport) -> Vec<&str> {
+    let leaks = report.findings.iter().filter(|finding| finding.code == Code::KeyLeak);
+    leaks.map(|finding| finding.detail.as_str()).collect()
+}
+
 #[tokio::test]
 async fn a_leak_is_seen_wherever_it_is() {
     for (bad, place) in [
-        ("echo got $key >&2; fine 1", "standard error"),
-        ("echo got $key; fine 1", "standard output"),
+        ("echo got $key >&2; fine 1", "its standard error"),
+        ("echo got $key; fine 1", "its standard output"),
         (r#"echo '{"seq":1,"outcome":"success","text":"fine","x":"'$key'"}'"#, "its report"),
-        ("echo got $key >&2; exit 1", "exit status: 1"),
+        ("echo got $key >&2; exit 1", "its standard error"),
+        ("echo got $key >&2; sleep 600", "its standard error"),
+        ("echo got $key; sleep 600", "its standard output"),
     ] {
         let bad = format!("key=$(echo $line | grep -o 'sk-ant-[a-z0-9-]*'); {bad}");
         let driver = shell(&at_first(&bad), Tier::Persistent);
-        let outcome = run(&driver).await.unwrap();
-        assert!(outcome.message.contains(CANARY_KEY), "{bad}: {outcome:?}");
-        assert!(outcome.message.contains(place), "{bad}: {outcome:?}");
-        let outcome = run(&driver).await.unwrap();
-        assert_eq!(outcome.message, "", "{bad}");
+        let report = judged(&driver).await;
+        assert_eq!(leaks(&report), [format!("the key stands in {place}")], "{bad}: {report:#?}");
+        assert_eq!(report.verdict, Verdict::Fail, "{bad}: {report:#?}");
+        let report = judged(&driver).await;
+        assert!(leaks(&report).is_empty(), "{bad}: {report:#?}");
+    }
+    for script in ["echo $ANTHROPIC_API_KEY", "echo $ANTHROPIC_API_KEY; sleep 600"] {
+        let report = judged(&shell(script, Tier::BlackBox)).await;
+        assert_eq!(leaks(&report), ["the key stands in its standard output"], "{report:#?}");
+    }
+}
+
+/// Whose it is cannot be known, and nobody is let off.
+#[tokio::test]
+async fn a_leak_is_everybody_s_who_was_there() {
+    let script = format!(
+        r#"{START}
+        read one; key=$(echo $one | grep -o 'sk-ant-[a-z0-9-]*'); read two
+        echo got $key >&2; sleep 0.1; fine 1; sleep 0.1; fine 2
+        while read line; do :; done"#
+    );
+    let driver = shell(&script, Tier::Persistent);
+    driver.about().await.unwrap();
+    let (one, two) = tokio::join!(judged(&driver), judged(&driver));
+    for report in [one, two] {
+        assert_eq!(leaks(&report), ["the key stands in its standard error"], "{report:#?}");
     }
 }
 
@@ -182,10 +227,10 @@ async fn runs_end_in_any_order() {
     );
     let driver = shell(&script, Tier::Persistent);
     driver.about().await.unwrap();
-    let first = driver.run("none", call());
+    let first = run(&driver);
     let others = async {
         check_fine(&driver).await;
-        timeout(PATIENCE, driver.run("none", call())).await.unwrap()
+        run(&driver).await
     };
     let (first, third) = tokio::join!(first, others);
     assert_eq!(first.unwrap().text.as_deref(), Some("fine"));
@@ -195,24 +240,101 @@ async fn runs_end_in_any_order() {
 
 #[tokio::test]
 async fn what_a_client_cannot_do_is_skipped() {
-    let echo = format!(r#"{START} read line; case $line in *'"log":"debug"'*) fine 1;; esac"#);
-    let driver = shell(&echo, Tier::Persistent);
-    let asked = |surface, asks| driver.run("none", Call { surface, asks, ..call() });
-    for (surface, asks, expected) in [
-        (Surface::Raw, Asks::default(), "no surface `raw`"),
-        (Surface::Create, Asks { calls: Some(2), ..Asks::default() }, "`calls`"),
-        (Surface::Create, Asks { tools: true, ..Asks::default() }, "`tools`"),
+    let script = format!("{START} read line; fine 1; read line");
+    let driver = shell(&script, Tier::Persistent);
+    let none = Asks::default;
+    let asking = |asks| Call { asks, ..call() };
+    let https = Call { base_url: "https://127.0.0.1:9".to_owned(), ..call() };
+    for (call, expected) in [
+        (Call { surface: Surface::Raw, ..call() }, "no surface `raw`"),
+        (asking(Asks { calls: Some(2), ..none() }), "`calls`"),
+        (asking(Asks { tools: true, ..none() }), "`tools`"),
+        (asking(Asks { abort_after_ms: Some(1), ..none() }), "`cancel-later`"),
+        (https.clone(), "`tls`"),
     ] {
-        match asked(surface, asks).await {
+        match asked(&driver, call).await {
             Err(Unseen::Skipped(reason)) => assert!(reason.contains(expected), "{reason}"),
             other => panic!("{other:?}"),
         }
     }
-    let asks = Asks { log: Some(Log::Debug), ..Asks::default() };
-    assert_eq!(asked(Surface::Create, asks.clone()).await.unwrap().text.as_deref(), Some("fine"));
+    let log = asking(Asks { log: Some(Log::Debug), ..none() });
+    assert_eq!(last(asked(&driver, log.clone()).await.unwrap()).text.as_deref(), Some("fine"));
     let once = shell("exit 0", Tier::BlackBox);
-    let unseen = once.run("none", Call { asks, ..call() }).await.unwrap_err();
+    let half = asking(Asks { prompt: PromptShape::LoneSurrogate, ..none() });
+    let long = Call { prompts: vec!["x".repeat(200_000)], ..call() };
+    for call in [log, half, long, https] {
+        let unseen = asked(&once, call).await.unwrap_err();
+        assert!(matches!(unseen, Unseen::Skipped(_)), "{unseen:?}");
+    }
+}
+
+/// A driver that answers with this report if the command holds all of these words.
+async fn told_if(words: &[&str], report: &str, call: Call) -> Result<Told, Unseen> {
+    let knows: Vec<_> = words.iter().map(|word| format!("*'{word}'*) ;; *) exit 9")).collect();
+    let knows: String = knows.iter().map(|word| format!("case $line in {word};; esac; ")).collect();
+    let caps = r#"["abandon","calls","follow-up","parallel","rotating-credential"]"#;
+    let script = format!(
+        r#"read line
+        echo '{{"v":1,"client":{{"name":"sh","version":"0","language":"sh"}},"surfaces":["create"],"caps":{caps}}}'
+        IFS= read -r line; {knows} echo '{{"seq":1,{report}}}'; read line"#
+    );
+    asked(&shell(&script, Tier::Persistent), call).await
+}
+
+#[tokio::test]
+async fn several_calls_are_told_one_by_one() {
+    let one = r#"{"outcome":"error","error":{"status":429,"retry_after":"7"}}"#;
+    let two = r#"{"outcome":"success","text":"b","tool_calls":[{"name":"t","input":{}}]}"#;
+    let last = r#""outcome":"success","text":"b""#;
+    let both = format!(r#"{last},"calls":[{one},{two}]"#);
+    let prompts = vec!["a".to_owned(), "b".to_owned()];
+    let asking = |asks| Call { prompts: prompts.clone(), asks, ..call() };
+    let calls = || asking(Asks { calls: Some(2), pause_ms: Some(5), ..Asks::default() });
+    let words = [r#""calls":2"#, r#""pause_ms":5"#, r#""prompt":"a","prompts":["a","b"]"#];
+    let told = told_if(&words, &both, calls()).await.unwrap();
+    assert_eq!(told.outcomes.len(), 2, "{told:?}");
+    assert_eq!(told.outcomes[0].class, OutcomeClass::ApiError);
+    assert_eq!(told.outcomes[0].retry_after.as_deref(), Some("7"));
+    assert!(told.outcomes[1].tool_calls.as_ref().unwrap()[0].valid);
+    // A second turn may be missing, and no other call.
+    let turn = Asks { follow_up: Some("c".to_owned()), ..Asks::default() };
+    let told = told_if(&[r#""follow_up":"c""#], last, Call { asks: turn, ..call() }).await;
+    assert_eq!(told.unwrap().outcomes.len(), 1);
+    let unseen = told_if(&[], last, calls()).await.unwrap_err();
+    assert!(unseen.to_string().contains("1 calls out of 2"), "{unseen}");
+    let skipped = r#""outcome":"success","calls":[{"outcome":"success"},{"outcome":"skipped"}]"#;
+    let unseen = told_if(&[], skipped, calls()).await.unwrap_err();
     assert!(matches!(unseen, Unseen::Skipped(_)), "{unseen:?}");
+}
+
+#[tokio::test]
+async fn half_a_character_is_told_as_an_escape() {
+    let prompts = vec![format!("Say {}!", PromptShape::SURROGATE)];
+    let told = told_if(&[r"Say \ud83d!"], r#""outcome":"success""#, Call { prompts, ..call() });
+    assert_eq!(last(told.await.unwrap()).class, OutcomeClass::Success);
+}
+
+/// Both herds are asked for in one go, and each meets a process of its own.
+#[tokio::test]
+async fn a_herd_starts_together_and_twice() {
+    let script = format!(
+        r#"{START} echo $$ >>$HOME/processes
+        n=0; while [ $n -lt 40 ]; do read line; n=$((n+1)); done
+        while [ $n -gt 0 ]; do fine $n; n=$((n-1)); done
+        while read line; do case $line in *stop*) exit;; esac; done"#
+    );
+    let home = home();
+    let command = ["sh", "-c", &script].map(Into::into).to_vec();
+    let program = Program { command, folder: None, home: home.clone(), env: vec![] };
+    let driver = Driver::new(program, Tier::Persistent);
+    let mut scenario = scenario("errors/err-400.toml");
+    scenario.ask.clients = Some(40);
+    scenario.expect.attempts = "0".to_owned().try_into().unwrap();
+    let scripts = scripts();
+    let report = driver.trial(&scenario, Surface::Create, Stage::of(&scripts)).await;
+    assert_eq!(report.observed.outcome, Some("success"), "{report:#?}");
+    let processes = std::fs::read_to_string(home.join("processes")).unwrap();
+    assert_eq!(processes.lines().count(), 2, "{processes}");
 }
 
 #[tokio::test]
@@ -237,17 +359,24 @@ async fn a_driver_that_does_not_introduce_itself_is_trouble() {
 
 #[tokio::test]
 async fn a_process_knows_its_task_and_nothing_else() {
+    let check = async |script: &str, expected: &str| {
+        let message = run(&shell(script, Tier::BlackBox)).await.unwrap().message;
+        assert!(message.ends_with(expected), "{message}");
+    };
     let script =
-        "env | cut -d= -f1 | grep -v '^_$\\|^PWD$\\|^SHLVL$\\|^PATH$' | sort | tr '\\n' ' '";
-    let outcome = run(&shell(script, Tier::BlackBox)).await.unwrap();
-    assert_eq!(
-        outcome.text.unwrap(),
-        "ANTHROPIC_API_KEY ANTHROPIC_BASE_URL CHAOS_DEADLINE_S CHAOS_MAX_RETRIES CHAOS_PROMPT \
-         CHAOS_SCENARIO CHAOS_STREAM CHAOS_SURFACE CHAOS_TIMEOUT_S HOME NO_PROXY no_proxy"
-    );
-    let script = "echo $CHAOS_SCENARIO $CHAOS_STREAM $CHAOS_TIMEOUT_S $ANTHROPIC_BASE_URL";
-    let outcome = run(&shell(script, Tier::BlackBox)).await.unwrap();
-    assert_eq!(outcome.text.as_deref(), Some("none 0 1 http://127.0.0.1:9"));
+        "env | cut -d= -f1 | grep -v '^_$\\|^PWD$\\|^SHLVL$\\|^PATH$' | sort | tr '\\n' ' ' >&2";
+    let names = "): ANTHROPIC_API_KEY ANTHROPIC_BASE_URL CHAOS_DEADLINE_S CHAOS_MAX_RETRIES \
+                 CHAOS_PROMPT CHAOS_SCENARIO CHAOS_STREAM CHAOS_SURFACE CHAOS_TIMEOUT_S HOME \
+                 NO_PROXY no_proxy";
+    check(script, names).await;
+    let script = "echo $CHAOS_SCENARIO $CHAOS_STREAM $CHAOS_TIMEOUT_S $ANTHROPIC_BASE_URL >&2";
+    check(script, "): none 0 1 http://127.0.0.1:9").await;
+    let command = ["sh", "-c", "echo $CHAOS_CA_FILE $SSL_CERT_FILE $NODE_EXTRA_CA_CERTS >&2"];
+    let command = command.map(Into::into).to_vec();
+    let program = Program { command, folder: None, home: home(), env: vec![] };
+    let driver = Driver::new(program.trusting(Path::new("/ca.pem")), Tier::BlackBox);
+    let message = run(&driver).await.unwrap().message;
+    assert!(message.ends_with("): /ca.pem /ca.pem /ca.pem"), "{message}");
 }
 
 #[tokio::test]
@@ -256,11 +385,11 @@ async fn a_black_box_says_how_it_ended() {
     check("echo hello", OutcomeClass::Success, "").await;
     check("echo no >&2; exit 7", OutcomeClass::Failed, "(exit status: 7): no").await;
     check("kill -SEGV $$", OutcomeClass::Crashed, "signal").await;
-    check("echo $ANTHROPIC_API_KEY >&2", OutcomeClass::Success, CANARY_KEY).await;
+    check("echo $ANTHROPIC_API_KEY >&2", OutcomeClass::Success, "[key]").await;
     // A child that keeps the pipes is not waited for, and does not stay.
-    let outcome = run(&shell("sleep 600 & echo $!", Tier::BlackBox)).await.unwrap();
-    assert_eq!(outcome.class, OutcomeClass::Success);
-    check_gone(&outcome.text.unwrap()).await;
+    let outcome = run(&shell("sleep 600 & echo $! >&2", Tier::BlackBox)).await.unwrap();
+    assert_eq!((outcome.class, outcome.text), (OutcomeClass::Success, None));
+    check_gone(outcome.message.rsplit(' ').next().unwrap()).await;
     let unseen = run(&shell("yes", Tier::BlackBox)).await.unwrap_err();
     assert_eq!(unseen, Unseen::Trouble("the client floods its output".to_owned()));
 }
@@ -306,7 +435,7 @@ fn scenario(path: &str) -> Scenario {
 #[tokio::test]
 async fn a_trial_tells_the_client_s_fault_from_the_driver_s() {
     let scripts = scripts();
-    let stage = Stage { scripts: &scripts, mock: None };
+    let stage = Stage::of(&scripts);
     let mut scenario = scenario("errors/err-400.toml");
     scenario.deadline_ms = 200;
     // It sends nothing, so that only what is said of the driver itself can be told apart.
@@ -364,7 +493,7 @@ async fn check_client(name: &str, command: &[&str], folder: Option<&str>) {
     let driver = Driver::new(program, Tier::Persistent);
     let about = driver.about().await.unwrap().unwrap();
     let (client, scripts) = (about.client, scripts());
-    let stage = Stage { scripts: &scripts, mock: None };
+    let stage = Stage::of(&scripts);
     for path in SMOKE {
         let mut scenario = scenario(path);
         let has = |surface| scenario.surfaces.contains(&surface);
@@ -396,6 +525,9 @@ async fn check_asks(driver: &Driver, scripts: &BTreeMap<String, Script>) {
     for (surface, asks, class) in [
         (Surface::Create, Asks { calls: Some(2), ..none() }, OutcomeClass::Success),
         (Surface::Stream, Asks { calls: Some(2), ..none() }, OutcomeClass::Success),
+        (Surface::Create, Asks { parallel: Some(3), ..none() }, OutcomeClass::Success),
+        (Surface::Stream, Asks { follow_up: Some("And?".into()), ..none() }, OutcomeClass::Success),
+        (Surface::Create, Asks { abort_after_ms: Some(5_000), ..none() }, OutcomeClass::Success),
         (Surface::Create, Asks { log: Some(Log::Debug), ..none() }, OutcomeClass::Success),
         (Surface::Create, Asks { tools: true, ..none() }, OutcomeClass::Success),
         (Surface::Raw, Asks { abort_after_events: Some(2), ..none() }, OutcomeClass::Aborted),
@@ -407,9 +539,13 @@ async fn check_asks(driver: &Driver, scripts: &BTreeMap<String, Script>) {
         let server = wire::script::serve(vec![scripts[reply].clone()]).await.unwrap();
         let base_url = format!("http://{}", server.address);
         let asked = Call { base_url, surface, asks: asks.clone(), timeout_ms: 9_000, ..call() };
-        let outcome = timeout(PATIENCE, driver.run("none", asked)).await.unwrap().unwrap();
-        assert_eq!(outcome.class, class, "{surface:?} {asks:?}: {outcome:?}");
-        assert!(!outcome.message.contains(CANARY_KEY), "{surface:?} {asks:?}: {outcome:?}");
+        let told = timeout(PATIENCE, driver.run("none", asked)).await.unwrap().unwrap();
+        let n_calls = asks.n_calls() as usize + usize::from(asks.follow_up.is_some());
+        assert_eq!(told.outcomes.len(), n_calls, "{surface:?} {asks:?}: {told:?}");
+        for outcome in told.outcomes {
+            assert_eq!(outcome.class, class, "{surface:?} {asks:?}: {outcome:?}");
+            assert!(!outcome.message.contains(CANARY_KEY), "{surface:?} {asks:?}: {outcome:?}");
+        }
     }
 }
 

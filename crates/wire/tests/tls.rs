@@ -23,8 +23,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{
-    AlertDescription, CertificateError, ClientConfig, Error, RootCertStore,
-    SupportedProtocolVersion,
+    AlertDescription, ClientConfig, Error, RootCertStore, SupportedProtocolVersion,
 };
 use wire::connection::Connection;
 use wire::tls::{Authority, Peer, acceptor};
@@ -35,8 +34,12 @@ const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 const SILENCE_MS: u64 = 100;
 const END_MS_MAX: u64 = 10_000;
 
-/// More than the buffers of two sockets hold.
-const LARGE_BYTES: usize = 32 << 20;
+/// A wakeup for each record, and some to spare.
+const LOOKS_MAX: u32 = 10;
+
+/// One record, and more of them than the buffers of two sockets hold.
+const PIECE_BYTES: usize = 16 << 10;
+const PIECES_MAX: usize = 4096;
 
 async fn sockets() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -83,15 +86,11 @@ fn told(error: &io::Error) -> &Error {
 }
 
 /// What the client says of its peer under this name, and with which alert the peer hears of it.
-async fn check(
-    peer: Peer,
-    name: &'static str,
-    refusal: Option<(fn(&CertificateError) -> bool, AlertDescription)>,
-) {
+async fn check(peer: Peer, name: &'static str, refusal: Option<(&str, AlertDescription)>) {
     let authority = Authority::generate().unwrap();
     for version in VERSIONS {
         let (client, server) = shake(&authority, peer, name, version).await;
-        let Some((is_right, alert)) = refusal else {
+        let Some((reason, alert)) = refusal else {
             let stream = client.unwrap();
             let session = stream.get_ref().1;
             assert_eq!(session.alpn_protocol(), Some(&b"http/1.1"[..]), "{peer:?} {name}");
@@ -99,9 +98,7 @@ async fn check(
             continue;
         };
         let error = client.unwrap_err();
-        assert!(error.to_string().contains("certificate"), "{error}");
-        let Error::InvalidCertificate(reason) = told(&error) else { panic!("{error}") };
-        assert!(is_right(reason), "{peer:?} {name}: {reason:?}");
+        assert!(error.to_string().starts_with(reason), "{peer:?} {name}: {error}");
         let error = server.err().unwrap();
         assert_eq!(*told(&error), Error::AlertReceived(alert), "{peer:?} {name}");
     }
@@ -109,14 +106,15 @@ async fn check(
 
 #[tokio::test]
 async fn each_peer_is_refused_for_its_own_fault_only() {
-    let unknown: fn(&CertificateError) -> bool =
-        |error| matches!(error, CertificateError::UnknownIssuer);
-    let misnamed: fn(&CertificateError) -> bool =
-        |error| matches!(error, CertificateError::NotValidForNameContext { .. });
+    let unknown = ("invalid peer certificate: UnknownIssuer", AlertDescription::UnknownCA);
+    let misnamed = (
+        "invalid peer certificate: certificate not valid for name",
+        AlertDescription::BadCertificate,
+    );
     for name in ["127.0.0.1", "::1", "localhost"] {
         check(Peer::Trusted, name, None).await;
-        check(Peer::Untrusted, name, Some((unknown, AlertDescription::UnknownCA))).await;
-        check(Peer::WrongName, name, Some((misnamed, AlertDescription::BadCertificate))).await;
+        check(Peer::Untrusted, name, Some(unknown)).await;
+        check(Peer::WrongName, name, Some(misnamed)).await;
     }
     check(Peer::WrongName, "wrong.invalid", None).await;
 }
@@ -181,18 +179,18 @@ enum Doing {
 
 const DOINGS: [Doing; 5] = [Doing::Nothing, Doing::Ahead, Doing::Notify, Doing::Fin, Doing::Reset];
 
-/// Whether the server saw the client leave, and that it did not look at every turn of the loop.
-async fn left(server: &mut Connection) -> bool {
-    let patience = Duration::from_millis(SILENCE_MS);
+/// Whether the server sees the client leave, and that it does not look at every turn of the loop.
+async fn check_left(server: &mut Connection, expected: bool, doing: &str) {
+    let patience_ms = if expected { END_MS_MAX } else { SILENCE_MS };
     let looks = Cell::new(0);
     let mut leaving = pin!(server.peer_left());
     let counted = poll_fn(|context| {
         looks.set(looks.get() + 1);
         leaving.as_mut().poll(context)
     });
-    let left = timeout(patience, counted).await.is_ok();
-    assert!(looks.get() < 10, "{}", looks.get());
-    left
+    let left = timeout(Duration::from_millis(patience_ms), counted).await.is_ok();
+    assert_eq!(left, expected, "{doing}");
+    assert!(looks.get() < LOOKS_MAX, "{doing}: {} looks", looks.get());
 }
 
 #[tokio::test]
@@ -216,9 +214,9 @@ async fn a_client_under_tls_is_seen_to_leave() {
             }
             let kept = (doing != Doing::Reset).then_some(client);
             let stays = matches!(doing, Doing::Nothing | Doing::Ahead);
-            assert_eq!(left(&mut server).await, !stays, "{doing:?}");
+            check_left(&mut server, !stays, &format!("{doing:?}")).await;
             // It is safe to ask again.
-            assert_eq!(left(&mut server).await, !stays, "{doing:?}");
+            check_left(&mut server, !stays, &format!("{doing:?}")).await;
             if doing == Doing::Ahead {
                 let mut ahead = String::new();
                 server.read_to_string(&mut ahead).await.unwrap();
@@ -242,7 +240,7 @@ async fn a_plain_client_is_seen_to_leave() {
         }
         let kept = (doing != Doing::Reset).then_some(client);
         let stays = matches!(doing, Doing::Nothing | Doing::Ahead);
-        assert_eq!(left(&mut server).await, !stays, "{doing:?}");
+        check_left(&mut server, !stays, &format!("{doing:?}")).await;
         drop(kept);
     }
 }
@@ -252,19 +250,23 @@ async fn a_half_closed_client_is_still_heard() {
     for version in VERSIONS {
         let (mut client, mut server) = pair(version).await;
         server.shutdown().await.unwrap();
-        assert!(!left(&mut server).await);
+        check_left(&mut server, false, "half closed").await;
         client.shutdown().await.unwrap();
-        assert!(left(&mut server).await);
+        check_left(&mut server, true, "closed").await;
     }
 }
 
 #[tokio::test]
-async fn what_is_sent_leaves_the_session_though_the_client_is_slow() {
+async fn what_is_sent_arrives_without_our_help() {
     let (mut client, mut server) = pair(&TLS13).await;
-    let large = vec![7; LARGE_BYTES];
-    let mut read = vec![0; LARGE_BYTES];
-    let both = async { tokio::join!(server.send(&large), client.read_exact(&mut read)) };
-    let (sent, got) = timeout(Duration::from_millis(END_MS_MAX), both).await.unwrap();
-    (sent.unwrap(), got.unwrap());
-    assert_eq!(read, large);
+    let piece = [7; PIECE_BYTES];
+    let mut n_sent = 0;
+    while timeout(Duration::from_millis(SILENCE_MS), server.send(&piece)).await.is_ok() {
+        n_sent += 1;
+        assert!(n_sent < PIECES_MAX, "the sockets are never full");
+    }
+    let mut read = vec![0; n_sent * PIECE_BYTES];
+    let patience = Duration::from_millis(END_MS_MAX);
+    timeout(patience, client.read_exact(&mut read)).await.unwrap().unwrap();
+    assert!(read.iter().all(|&byte| byte == 7));
 }

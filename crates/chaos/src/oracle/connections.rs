@@ -1,7 +1,10 @@
 //! Rules about connections: who leaves them behind, and what crosses to another origin.
 
-use super::{Code, Finding, Trial};
+use memchr::memmem;
+
+use super::{Call, Code, Finding, Trial};
 use crate::handling::{Attempt, CANARY_KEY, End};
+use crate::scenario::Tls;
 use crate::served::Truth;
 
 /// An attempt that was given up may keep its connection this long.
@@ -22,25 +25,40 @@ const CREDENTIAL_HEADERS: [&str; 7] = [
 const CREDENTIAL_BYTES_MIN: usize = 8;
 
 /// Whoever stops waiting for a reply lets its connection go. A reply that came to its end owes nothing: the
-/// connection may rest in a pool.
-pub(super) fn given_up_is_let_go(trial: &Trial<'_>) -> Vec<Finding> {
-    let attempts = &trial.handling.attempts;
-    let returned_ms = trial.handling.outcome.as_ref().map(|_| trial.handling.elapsed_ms);
+/// connection may rest in a pool. Whoever was asked to walk away and to close nothing cannot.
+pub(super) fn given_up_is_let_go(call: &Call<'_>) -> Vec<Finding> {
+    let attempts = &call.handling.attempts;
+    let returned_ms = call.handling.outcome.as_ref().map(|_| call.handling.elapsed_ms);
+    let walks_away = call.scenario.ask.abandon_after_events.is_some();
     let judge = |(idx, attempt): (usize, &Attempt)| {
         let waits = matches!(attempt.end, End::Left | End::Unended)
-            && trial.served[idx].truth == Truth::NoAnswer;
+            && call.served[idx].truth == Truth::NoAnswer;
         let given_up_ms = attempts.get(idx + 1).map(|next| next.head_ms).or(returned_ms)?;
         let bound_ms = given_up_ms.saturating_add(ABANDONED_MS_MAX);
+        if !waits || attempt.end_ms <= bound_ms {
+            return None;
+        }
         let detail = format!(
-            "connection {} stayed open for {} ms after attempt {} was given up",
+            "connection {} stayed open for {} ms after attempt {} was given up, {ABANDONED_MS_MAX} ms are enough",
             attempt.connection,
             attempt.end_ms.saturating_sub(given_up_ms),
             attempt.number
         );
-        let late = waits && bound_ms < attempt.end_ms;
-        late.then(|| Code::AbandonedConnection.fail(detail).by(attempt.end_ms - bound_ms))
+        let code = Code::AbandonedConnection;
+        let found = if walks_away { code.info(detail) } else { code.fail(detail) };
+        Some(found.by(attempt.end_ms - bound_ms))
     };
     attempts.iter().enumerate().filter_map(judge).collect()
+}
+
+/// The scenario says how many connections are enough.
+pub(super) fn connections_are_few(trial: &Trial<'_>) -> Vec<Finding> {
+    let Some(span) = trial.scenario.expect.connections else { return vec![] };
+    let most = trial.handling.attempts.iter().map(|attempt| attempt.connection).max();
+    let n_connections = most.unwrap_or_default().max(trial.handling.connections);
+    let too_many = span.last.is_some_and(|last| last < n_connections);
+    let detail = || format!("{n_connections} connections instead of {span}");
+    too_many.then(|| Code::TooManyConnections.warn(detail())).into_iter().collect()
 }
 
 pub(super) fn replies_are_awaited(trial: &Trial<'_>) -> Vec<Finding> {
@@ -53,15 +71,22 @@ pub(super) fn replies_are_awaited(trial: &Trial<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Another port is another origin. The credential is searched for by its value, in everything that crossed.
+/// Whoever speaks to a server that cannot prove its name gives the credential to a stranger. Another port is
+/// another origin, too. The credential is searched for by its value, in everything that crossed.
 pub(super) fn credentials_stay_at_home(trial: &Trial<'_>) -> Vec<Finding> {
     let secrets = secrets(&trial.handling.attempts);
     let mut findings = vec![];
+    let is_stranger = matches!(trial.scenario.connect.tls, Some(Tls::Untrusted | Tls::WrongName));
+    if let Some(first) = trial.handling.attempts.first().filter(|_| is_stranger) {
+        let detail =
+            format!("request {} went to a server that could not prove its name", first.number);
+        findings.push(Code::CredentialLeak.fail(detail));
+    }
     for Attempt { number, request, .. } in &trial.handling.abroad {
         let body = request.body.to_bytes();
         let carries = |secret: &str| {
             let header = request.headers.iter().find(|(_, value)| value.contains(secret));
-            let in_body = || body.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
+            let in_body = || memmem::find(&body, secret.as_bytes()).is_some();
             match header {
                 Some((name, _)) => Some(format!("in `{name}`")),
                 None if request.target.contains(secret) => Some("in the URL".to_owned()),
@@ -83,8 +108,9 @@ pub(super) fn credentials_stay_at_home(trial: &Trial<'_>) -> Vec<Finding> {
     findings
 }
 
-fn secrets(attempts: &[Attempt]) -> Vec<String> {
-    let sent = attempts.iter().flat_map(|attempt| attempt.request.headers.iter());
+/// The credentials that these requests carry, and the one that every subject is given.
+pub(crate) fn secrets<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> Vec<String> {
+    let sent = attempts.into_iter().flat_map(|attempt| attempt.request.headers.iter());
     let mut secrets = vec![CANARY_KEY.to_owned()];
     for (name, value) in sent {
         let value = value.rsplit(' ').next().unwrap_or_default();

@@ -19,7 +19,7 @@ pub(super) enum Demand {
 }
 
 /// A longer demand than a 32-bit timer can hold is no demand.
-const DEMAND_MS_MAX: f64 = 2_147_483_648.0;
+pub(super) const DEMAND_MS_MAX: f64 = 2_147_483_648.0;
 
 /// Dates are whole seconds, cut off from the server's clock: the true wait may be this much shorter.
 const DATE_MS: u64 = 1_000;

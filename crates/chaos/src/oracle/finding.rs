@@ -22,6 +22,8 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
+    /// Worth knowing, and no part of how the failure was handled.
+    Note,
     Info,
     /// What a client should do, and need not.
     Warn,
@@ -31,6 +33,7 @@ pub enum Level {
 impl Level {
     pub fn verdict(self) -> Verdict {
         match self {
+            Self::Note => Verdict::Pass,
             Self::Info => Verdict::Info,
             Self::Warn => Verdict::Warn,
             Self::Fail => Verdict::Fail,
@@ -112,6 +115,8 @@ macro_rules! codes {
 codes! {
     /// The connection of an attempt that was given up stays open.
     AbandonedConnection = "abandoned-connection" S2,
+    /// An error that drags a whole page along.
+    BloatedError = "bloated-error" S3,
     /// The request body reaches the place that a redirect to another origin names.
     BodyAbroad = "body-abroad" S2,
     /// A retry does not send the same body.
@@ -120,10 +125,14 @@ codes! {
     BudgetExceeded = "budget-exceeded" S2,
     /// The text differs from what the server sent.
     CorruptText = "corrupt-text" S0,
+    /// A tool call whose input is not the one that the server gave.
+    CorruptToolCall = "corrupt-tool-call" S0,
     /// A retry carries another credential, and no 401 called for one.
     CredentialChanged = "credential-changed" S2,
     /// The credential reaches another origin than the one it was given for.
     CredentialLeak = "credential-leak" S0,
+    /// A tool call may be run although its input never came to its end.
+    CutToolCall = "cut-tool-call" S0,
     /// More text than the server sent: a replay was appended.
     DuplicatedText = "duplicated-text" S0,
     /// A retry before the time that the server demanded.
@@ -132,12 +141,16 @@ codes! {
     ErrorDespiteAnswer = "error-despite-answer" S2,
     /// Success reported where there was none.
     FalseOk = "false-ok" S0,
+    /// The answer to another call.
+    ForeignAnswer = "foreign-answer" S0,
     /// No retry where one would have helped.
     GaveUpEarly = "gave-up-early" S2,
     /// The call did not end.
     Hang = "hang" S1,
     /// The idempotency key of a retry is not that of the first attempt.
     IdempotencyKeyChanged = "idempotency-key-changed" S2,
+    /// Two calls carry the same idempotency key.
+    IdempotencyKeyReused = "idempotency-key-reused" S1,
     /// The key turns up where it can be read.
     KeyLeak = "key-leak" S0,
     /// The call ended, but later than the scenario permits.
@@ -146,16 +159,24 @@ codes! {
     LateRetry = "late-retry" S2,
     /// An attempt went on long after its limit.
     LateTimeout = "late-timeout" S1,
+    /// The caller is not told when to come back.
+    LostRetryAfter = "lost-retry-after" S3,
     /// The caller is not told why the answer stopped.
     LostStopReason = "lost-stop-reason" S2,
     /// Less text than the server sent.
     LostText = "lost-text" S0,
+    /// A success that does not hand on a tool call.
+    LostToolCall = "lost-tool-call" S0,
+    /// A request that a server may refuse for its form.
+    MalformedRequest = "malformed-request" S2,
     /// A retry at once.
     NoBackoff = "no-backoff" S2,
     /// Waits that do not grow from one retry to the next.
     NoGrowth = "no-growth" S2,
     /// Clients that failed together come back together.
     NoJitter = "no-jitter" S2,
+    /// A plain call through a clean proxy fails after a stretch of faults.
+    NotHealed = "not-healed" S1,
     /// A wait for a demand that lies past the end of the caller's patience.
     Oversleep = "oversleep" S1,
     /// A request sent on a connection before the reply to the last one was over.
@@ -182,8 +203,12 @@ codes! {
     TooFewAttempts = "too-few-attempts" S2,
     /// More attempts than the scenario permits.
     TooManyAttempts = "too-many-attempts" S2,
+    /// More connections than the calls need.
+    TooManyConnections = "too-many-connections" S2,
     /// Another outcome than the scenario permits.
     UnexpectedOutcome = "unexpected-outcome" S2,
+    /// An error that does not name what a person would look for.
+    UnhelpfulError = "unhelpful-error" S3,
     /// An error that lost its class, status, type, code or request id.
     UntypedError = "untyped-error" S2,
 }
@@ -214,6 +239,10 @@ impl Code {
 
     pub(crate) fn info(self, detail: impl Into<String>) -> Finding {
         self.at(Level::Info, detail)
+    }
+
+    pub(crate) fn note(self, detail: impl Into<String>) -> Finding {
+        self.at(Level::Note, detail)
     }
 
     fn at(self, level: Level, detail: impl Into<String>) -> Finding {

@@ -131,6 +131,11 @@ fn inconclusive(findings: Vec<Finding>, reason: String) -> Judgement {
     Judgement { verdict: Verdict::Inconclusive, findings, reason: Some(reason) }
 }
 
+/// The middle of the samples and their spread, for people.
+pub(crate) fn distribution(samples_ms: &[u64]) -> (u64, f64) {
+    (median(samples_ms), cv(samples_ms))
+}
+
 /// The lower of the two in the middle, where there are two.
 fn median(samples_ms: &[u64]) -> u64 {
     let mut sorted = samples_ms.to_vec();

@@ -4,9 +4,9 @@ use classify::Class;
 
 use super::demand::Demand;
 use super::sameness::credential;
-use super::{Code, Finding, Trial};
+use super::{Call, Code, Finding};
 use crate::handling::{Attempt, End, OutcomeClass};
-use crate::scenario::Surface;
+use crate::scenario::{Credential, Surface};
 use crate::served::{Served, Truth};
 
 /// Past this many attempts no declared budget is an excuse.
@@ -18,18 +18,29 @@ const HOPS_MAX: u32 = 20;
 /// Statuses that the same request will get again.
 const NON_RETRYABLE: [u16; 8] = [400, 401, 402, 403, 404, 413, 422, 431];
 
-pub(super) fn only_the_retryable_is_retried(trial: &Trial<'_>) -> Vec<Finding> {
-    let pairs = trial.handling.attempts.windows(2).zip(&trial.served);
-    pairs
-        .filter_map(|(pair, served)| needless_retry(trial.surface, &pair[0], &pair[1], served))
-        .collect()
+/// A retry needs a reason that the last reply gives. A credential that was refused may be replaced once, by a
+/// client that has another.
+pub(super) fn only_the_retryable_is_retried(call: &Call<'_>) -> Vec<Finding> {
+    let mut refreshed = false;
+    let mut findings = vec![];
+    for (pair, served) in call.handling.attempts.windows(2).zip(&call.served) {
+        let rotated = served.status() == Some(401) && credential(&pair[0]) != credential(&pair[1]);
+        if rotated && refreshed {
+            let detail = format!("attempt {} is the second with a new credential", pair[1].number);
+            findings.push(Code::RetriedNonRetryable.fail(detail));
+        } else {
+            findings.extend(needless_retry(call.surface, &pair[0], served, rotated));
+        }
+        refreshed |= rotated;
+    }
+    findings
 }
 
 fn needless_retry(
     surface: Surface,
     before: &Attempt,
-    after: &Attempt,
     served: &Served,
+    rotated: bool,
 ) -> Option<Finding> {
     let number = before.number;
     if served.truth == Truth::Complete && before.end != End::Left {
@@ -45,7 +56,6 @@ fn needless_retry(
     }
     let status = served.status()?;
     let told = served.header("x-should-retry");
-    let rotated = status == 401 && credential(before) != credential(after);
     if told == Some("false") {
         let detail = format!("attempt {number} was given {status} with x-should-retry: false");
         return Some(Code::RetriedAgainstHeader.fail(detail));
@@ -63,16 +73,19 @@ fn needless_retry(
     }
 }
 
-/// A redirect that is followed is no retry, but it has a bound of its own.
-pub(super) fn budget_is_kept(trial: &Trial<'_>) -> Vec<Finding> {
-    let n_hops = trial.served.iter().filter(|served| served.redirects()).count();
+/// A redirect that is followed is no retry, but it has a bound of its own. A request that found its kept
+/// connection dead was never made, and to make it takes no budget.
+pub(super) fn budget_is_kept(call: &Call<'_>) -> Vec<Finding> {
+    let n_hops = call.served.iter().filter(|served| served.redirects()).count();
     let n_hops = u32::try_from(n_hops).unwrap_or(u32::MAX);
     if HOPS_MAX < n_hops {
         return vec![Code::RedirectLoop.fail(format!("{n_hops} redirects"))];
     }
     // The last redirect may have been obeyed or not.
-    let n_attempts = trial.n_attempts().saturating_sub(n_hops).max(1);
-    let budget = trial.scenario.retries.saturating_add(1);
+    let n_attempts = call.n_attempts().saturating_sub(n_hops).max(1);
+    let n_stale = call.stale.iter().rev().skip(1).filter(|stale| **stale).count();
+    let n_made = n_attempts.saturating_sub(u32::try_from(n_stale).unwrap_or(u32::MAX));
+    let budget = call.scenario.retries.saturating_add(1);
     let detail = || {
         let times = f64::from(n_attempts) / f64::from(budget);
         format!("{n_attempts} attempts, {budget} were allowed: {times:.1} times as many")
@@ -80,26 +93,30 @@ pub(super) fn budget_is_kept(trial: &Trial<'_>) -> Vec<Finding> {
     if STORM < n_attempts {
         return vec![Code::RetryStorm.fail(detail())];
     }
-    if budget < n_attempts { vec![Code::BudgetExceeded.fail(detail())] } else { vec![] }
+    if budget < n_made { vec![Code::BudgetExceeded.fail(detail())] } else { vec![] }
 }
 
 /// What another attempt may cure deserves one, unless the server named a wait: then surfacing it is as good.
-pub(super) fn retryable_is_retried(trial: &Trial<'_>) -> Vec<Finding> {
-    let Some((last, outcome)) = trial.last().zip(trial.handling.outcome.as_ref()) else {
+pub(super) fn retryable_is_retried(call: &Call<'_>) -> Vec<Finding> {
+    let Some((last, outcome)) = call.last().zip(call.handling.outcome.as_ref()) else {
         return vec![];
     };
     let satisfied = matches!(
         outcome.class,
         OutcomeClass::Aborted | OutcomeClass::LocalError | OutcomeClass::Success
     );
-    if satisfied || trial.scenario.retries < trial.n_attempts() || last.demand() != Demand::None {
+    if satisfied || call.scenario.retries < call.n_attempts() || last.demand() != Demand::None {
         return vec![];
     }
-    let (n_attempts, budget) = (trial.n_attempts(), trial.scenario.retries.saturating_add(1));
+    let (n_attempts, budget) = (call.n_attempts(), call.scenario.retries.saturating_add(1));
     let gave_up = |on: &str| format!("gave up on {on} after {n_attempts} of {budget} attempts");
-    let Some(status) = last.status() else { return lost_is_retried(trial, &gave_up) };
+    let Some(status) = last.status() else { return lost_is_retried(call, &gave_up) };
+    let rotates = call.scenario.ask.credential == Some(Credential::Rotating);
     match (last.header("x-should-retry"), status) {
         (Some("false"), _) | (_, 501 | 505) => vec![],
+        (_, 401) if rotates && n_attempts == 1 => {
+            vec![Code::GaveUpEarly.warn(gave_up("401 with another credential at hand"))]
+        }
         (Some("true"), 400..=407 | 410..=428 | 430..=499) => {
             let on = format!("{status} with x-should-retry: true");
             vec![Code::GaveUpEarly.info(gave_up(&on))]
@@ -112,10 +129,10 @@ pub(super) fn retryable_is_retried(trial: &Trial<'_>) -> Vec<Finding> {
 }
 
 /// A connection that is lost before the first byte has delivered nothing: trying again is safe, if there is time.
-fn lost_is_retried(trial: &Trial<'_>, gave_up: &dyn Fn(&str) -> String) -> Vec<Finding> {
-    let untouched = trial.handling.attempts.last().is_some_and(|last| last.served.is_empty());
-    let limit_ms = trial.scenario.timeout_ms;
-    let in_time = trial.handling.elapsed_ms.saturating_add(limit_ms) <= trial.scenario.deadline_ms;
+fn lost_is_retried(call: &Call<'_>, gave_up: &dyn Fn(&str) -> String) -> Vec<Finding> {
+    let untouched = call.handling.attempts.last().is_some_and(|last| last.served.is_empty());
+    let limit_ms = call.scenario.timeout_ms;
+    let in_time = call.elapsed_ms().saturating_add(limit_ms) <= call.scenario.deadline_ms;
     if !untouched || !in_time {
         return vec![];
     }

@@ -1,4 +1,8 @@
+mod calls;
+mod codes;
 mod policies;
+mod requests;
+mod tools;
 
 use bytes::Bytes;
 use classify::{Body, Headers, Request};
@@ -37,7 +41,13 @@ fn head_ms(idx: u64) -> u64 {
 
 /// Attempts 1 ms long, each given these bytes.
 fn handling(served: &[&str], outcome: OutcomeClass) -> Handling {
-    let headers = Headers(vec![("x-api-key".into(), CANARY_KEY.into())]);
+    let headers = [
+        ("x-api-key", CANARY_KEY),
+        ("anthropic-version", "2026-10-21"),
+        ("content-type", "application/json"),
+        ("content-length", "2"),
+    ];
+    let headers = Headers(headers.map(|(name, value)| (name.into(), value.into())).into());
     let request = Request {
         method: "POST".into(),
         target: "/v1/messages".into(),
@@ -67,6 +77,7 @@ fn handling(served: &[&str], outcome: OutcomeClass) -> Handling {
 fn reported(mut handling: Handling, status: u16, kind: &str) -> Handling {
     let outcome = handling.outcome.as_mut().unwrap();
     (outcome.status, outcome.error_type) = (Some(status), Some(kind.to_owned()));
+    outcome.retry_after = Some("as the header said".to_owned());
     handling
 }
 
@@ -281,7 +292,15 @@ fn the_scenario_has_the_last_word() {
     on("attempts = \"1\"", &retried, Verdict::Fail, &["too-many-attempts"]);
     on("attempts = \"3\"", &retried, Verdict::Fail, &["too-few-attempts"]);
     on("attempts = \"2\"\ntext = \"a\"", &retried, Verdict::Fail, &["lost-text"]);
-    on("attempts = \"2\"\nstatus = 400", &retried, Verdict::Fail, &["untyped-error"]);
+    let refused = reported(
+        handling(&[&error(400, "invalid_request_error", "")], OutcomeClass::ApiError),
+        400,
+        "invalid_request_error",
+    );
+    on("attempts = \"1\"\nstatus = 400", &refused, Verdict::Pass, &[]);
+    on("attempts = \"1\"\nstatus = 401", &refused, Verdict::Fail, &["untyped-error"]);
+    on("attempts = \"1\"\nerror-code = \"x\"", &refused, Verdict::Fail, &["untyped-error"]);
+    on("attempts = \"2\"\nstatus = 400", &retried, Verdict::Pass, &[]);
     on(
         "attempts = \"2\"\nwait = [{ retry = 1, at-least-ms = 1040 }]",
         &retried,
@@ -294,16 +313,15 @@ fn the_scenario_has_the_last_word() {
         Verdict::Fail,
         &["early-retry"],
     );
-    let refused = || handling(&[OK], OutcomeClass::Success);
+    let answered = || handling(&[OK], OutcomeClass::Success);
     on(
         "attempts = \"1\"\nstop-reason = \"refusal\"",
-        &refused(),
+        &answered(),
         Verdict::Fail,
         &["lost-stop-reason"],
     );
-    on("attempts = \"1\"\nerror-code = \"x\"", &refused(), Verdict::Fail, &["untyped-error"]);
-    on("attempts = \"1\"\nwithin-ms = 1", &refused(), Verdict::Pass, &[]);
-    on("attempts = \"1\"\nwithin-ms = 0", &refused(), Verdict::Fail, &["late-outcome"]);
+    on("attempts = \"1\"\nwithin-ms = 1", &answered(), Verdict::Pass, &[]);
+    on("attempts = \"1\"\nwithin-ms = 0", &answered(), Verdict::Fail, &["late-outcome"]);
     let aborted = handling(&[&OK[..90]], OutcomeClass::Aborted);
     on("attempts = \"1\"", &aborted, Verdict::Fail, &["unexpected-outcome"]);
 }
@@ -511,6 +529,6 @@ fn codes_are_sorted_and_say_what_they_mean() {
     for code in Code::ALL {
         assert!(code.sentence().ends_with('.') && !code.sentence().starts_with(' '), "{code}");
     }
-    assert_eq!(Code::FalseOk.severity(), crate::scenario::Severity::S0);
+    assert_eq!(Code::FalseOk.severity(), Severity::S0);
     assert_eq!(Code::Hang.sentence(), "The call did not end.");
 }

@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 use flate2::read::GzDecoder;
 
 use super::*;
-use crate::scenario::{Coding, Span};
+use crate::scenario::{Coding, Fault, Span, When};
+use classify::{Headers, Request};
 
 const REPLY: &[u8] = b"H\r\r\n\r\nbody!";
 const HEADERS_START: usize = 4;
@@ -44,9 +45,14 @@ fn request(codings: &str) -> Request {
     Request { method: "POST".into(), target: "/".into(), headers, body: classify::Body::Empty }
 }
 
-/// Runs one attempt with the reply in these pieces; neighbouring bytes are joined.
+/// Runs one attempt with the reply in these pieces; neighbouring bytes are joined. What is said of strikes is
+/// what the fate says of them in the end.
 fn run(plan: &mut Plan, attempt: u32, pieces: &[&[u8]]) -> Vec<Action> {
-    let (mut fate, mut actions) = plan.on_connect(asked(attempt, &request("")));
+    run_asked(plan, asked(attempt, &request("")), pieces)
+}
+
+fn run_asked(plan: &mut Plan, asked: Asked<'_>, pieces: &[&[u8]]) -> Vec<Action> {
+    let (mut fate, mut actions) = plan.on_connect(asked);
     for piece in pieces {
         actions.extend(fate.on_bytes(piece));
     }
@@ -55,14 +61,17 @@ fn run(plan: &mut Plan, attempt: u32, pieces: &[&[u8]]) -> Vec<Action> {
     }
     plan.settle(&fate);
     let mut joined: Vec<Action> = vec![];
+    let mut struck = vec![];
     for action in actions {
         match (joined.last_mut(), action) {
             (Some(Action::Pass(before)), Action::Pass(bytes)) => {
                 *before = [&before[..], &bytes[..]].concat().into()
             }
+            (_, Action::Strike { fault }) => struck.push(fault),
             (_, action) => joined.push(action),
         }
     }
+    assert_eq!(struck, fate.struck());
     joined
 }
 
@@ -127,10 +136,14 @@ fn every_fault_strikes_at_its_byte_whatever_the_pieces() {
             let (before, after) = REPLY.split_at(offset);
             let ends = |action| [pass(before), vec![action]].concat();
             check(&[strike(at, Fault::Close)], &ends(Action::Close), &[]);
+            check(&[strike(at, Fault::Cut)], &ends(Action::Cut), &[]);
             check(&[strike(at, Fault::Reset)], &ends(Action::Reset), &[]);
             check(&[strike(at, Fault::Stall)], &ends(Action::Stall), &[]);
             let delayed = [pass(before), vec![Action::Delay { ms: 7 }], pass(after)].concat();
             check(&[strike(at, Fault::Delay { ms: 7 })], &delayed, &[]);
+            let flood = Fault::Flood { text: "no".to_owned(), times: NonZeroU32::new(3).unwrap() };
+            let flooded = pass(&[before, b"nonono", after].concat());
+            check(&[strike(at, flood)], &flooded, &[]);
             let replaced = [pass(&[before, REPLACED].concat()), vec![Action::Close]].concat();
             check(&[strike(at, Fault::Replace { reply: "cut".to_owned() })], &replaced, &[]);
         }
@@ -144,6 +157,88 @@ fn faults_of_one_place_strike_in_the_order_of_the_file() {
         [strike(at, Fault::Delay { ms: 1 }), strike(at, Fault::Reset), strike(at, Fault::Close)];
     let (before, _) = REPLY.split_at(BODY_START + 2);
     check(&strikes, &[pass(before), vec![Action::Delay { ms: 1 }, Action::Reset]].concat(), &[2]);
+}
+
+/// A strike that is about these requests only.
+fn strike_when(when: When, at: At, fault: Fault) -> Strike {
+    let attempts = Span { first: 1, last: None };
+    Strike { attempts, when: Some(when), at, fault }
+}
+
+fn request_with(name: &'static str, value: &str) -> Request {
+    let mut headers = Headers::default();
+    headers.push(name, value.to_owned());
+    Request { headers, ..request("") }
+}
+
+/// A request of which this much of the body has arrived.
+fn request_of(body: &'static str) -> Request {
+    Request { body: classify::Body::Bytes(body.into()), ..request("") }
+}
+
+#[test]
+fn a_fault_strikes_the_requests_that_it_is_about() {
+    let second = When::ConnectionRequest(Span { first: 2, last: Some(2) });
+    let (gzip, no_gzip) = (When::Offers("gzip".to_owned()), When::OffersNot("gzip".to_owned()));
+    let large = When::RequestBytes(3);
+    for (when, on_connection, request, meets) in [
+        (&second, 1, request(""), false),
+        (&second, 2, request(""), true),
+        (&gzip, 1, request("br, GZip"), true),
+        (&gzip, 1, request("br"), false),
+        (&no_gzip, 1, request("br"), true),
+        (&no_gzip, 1, request("gzip"), false),
+        (&When::CredentialMalformed, 1, request_with("x-api-key", "a"), false),
+        (&When::CredentialMalformed, 1, request_with("x-api-key", ""), true),
+        (&When::CredentialMalformed, 1, request_with("authorization", "Bearer a"), false),
+        (&When::CredentialMalformed, 1, request_with("authorization", "Bearer  a"), true),
+        (&large, 1, request_with("content-length", "2"), false),
+        (&large, 1, request_with("content-length", "3"), true),
+        (&large, 1, request_of("abc"), true),
+    ] {
+        let planned = plan(&[strike_when(when.clone(), At::BodyByte(2), Fault::Reset)]);
+        let asked = Asked { attempt: 1, on_connection, request: &request };
+        let (before, _) = REPLY.split_at(BODY_START + 2);
+        let expected =
+            if meets { [pass(before), vec![Action::Reset]].concat() } else { pass(REPLY) };
+        for pieces in splits(REPLY) {
+            let mut plan = planned.clone();
+            assert_eq!(run_asked(&mut plan, asked, &pieces), expected, "{when:?} {pieces:?}");
+            // Nobody promised that such a request comes.
+            assert_eq!(plan.unfired(), [0_usize; 0], "{when:?}");
+        }
+    }
+}
+
+#[test]
+fn a_request_is_read_as_far_as_its_fault_and_no_further() {
+    let at = At::RequestByte(4);
+    let whole = request_of("abcdef");
+    let begun = request_of("abcd");
+    let short = request_of("abc");
+    for (fault, expected) in [
+        (Fault::Reset, vec![Action::Reset]),
+        (Fault::Delay { ms: 7 }, [vec![Action::Delay { ms: 7 }], pass(REPLY)].concat()),
+        (
+            Fault::Replace { reply: "cut".to_owned() },
+            [pass(REPLACED), vec![Action::Close]].concat(),
+        ),
+    ] {
+        let planned = plan(&[strike(at, fault)]);
+        assert_eq!(planned.reads_only(asked(1, &request(""))), Some(4));
+        assert_eq!(planned.reads_only(asked(2, &request(""))), None);
+        for pieces in splits(REPLY) {
+            for (request, expected, unfired) in [
+                (&begun, &expected, &[][..]),
+                (&whole, &expected, &[][..]),
+                (&short, &pass(REPLY), &[0][..]),
+            ] {
+                let mut plan = planned.clone();
+                assert_eq!(&run_asked(&mut plan, asked(1, request), &pieces), expected);
+                assert_eq!(plan.unfired(), unfired);
+            }
+        }
+    }
 }
 
 #[test]
@@ -263,7 +358,9 @@ fn coded(coding: Coding, offered: &str) -> (bool, Vec<u8>) {
     let (mut fate, _) = plan.on_connect(asked(1, &request(offered)));
     let reply = b"H\r\ncontent-length: 16\r\n\r\nbody body body b";
     let actions = [fate.on_bytes(&reply[..9]), fate.on_bytes(&reply[9..]), fate.on_end()].concat();
-    let [Action::Pass(bytes)] = &actions[..] else { panic!("{actions:?}") };
+    let [Action::Strike { fault: 0 }, Action::Pass(bytes)] = &actions[..] else {
+        panic!("{actions:?}")
+    };
     let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
     let head = std::str::from_utf8(&bytes[..head_end]).unwrap();
     assert!(head.contains(&format!("content-length: {}\r\n", bytes.len() - head_end)), "{head}");

@@ -1,6 +1,10 @@
 //! What a scenario may ask of a client beyond one plain call.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::ser::Error;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 /// Everything that is asked; a client that cannot is skipped, with the reason. The names of a scenario file are
 /// those of the drivers' protocol with dashes. What only the harness has to know is not passed on.
@@ -52,6 +56,29 @@ pub struct Asks {
     pub tools: bool,
 }
 
+/// As a scenario file says it: under the files' names, and with what drivers are not told.
+pub(super) fn as_written<S: Serializer>(asks: &Asks, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct Written<'a> {
+        #[serde(flatten)]
+        told: BTreeMap<String, Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        clients: Option<u32>,
+        #[serde(skip_serializing_if = "super::is_default")]
+        key: KeyShape,
+        #[serde(skip_serializing_if = "super::is_default")]
+        prompt: PromptShape,
+        #[serde(skip_serializing_if = "<[usize]>::is_empty")]
+        prompt_bytes: &'a [usize],
+    }
+    let told = serde_json::to_value(asks).map_err(Error::custom)?;
+    let told = told.as_object().into_iter().flatten();
+    let told = told.map(|(name, value)| (name.replace('_', "-"), value.clone())).collect();
+    let Asks { clients, key, prompt, ref prompt_bytes, .. } = *asks;
+    Written { told, clients, key, prompt, prompt_bytes }.serialize(serializer)
+}
+
 /// How the client comes by its credential, where that is not a fixed key.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -61,7 +88,7 @@ pub enum Credential {
 }
 
 /// What a file or a shell made of the key.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyShape {
     Empty,
@@ -93,7 +120,7 @@ pub enum Log {
 }
 
 /// What is odd about the prompt.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PromptShape {
     /// Half of a pair of UTF-16, which no UTF-8 can hold; see [`PromptShape::SURROGATE`].

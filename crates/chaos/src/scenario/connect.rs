@@ -1,28 +1,30 @@
 //! The address that the client is given, and what becomes of connections before any request.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Span;
 
 /// Where the client connects to, and what it meets there.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Connect {
     /// What meets these connections in place of a server.
     pub door: Option<Door>,
     /// The connections that `door` is about, counted from 1; without it all are.
     pub connections: Option<Span>,
+    #[serde(skip_serializing_if = "super::is_default")]
     pub host: Host,
     /// What the server does to a connection that rests after a reply.
     pub idle: Option<Idle>,
     /// The path of the base address, such as `/p/x/`.
+    #[serde(skip_serializing_if = "super::is_default")]
     pub path: String,
     /// TLS, with this certificate; without it HTTP is spoken in the clear.
     pub tls: Option<Tls>,
 }
 
 /// What stands where a server should.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
     /// The kernel takes the connection, or not even that, and nobody ever serves it.
@@ -38,7 +40,7 @@ pub enum Door {
 }
 
 /// The name in the address.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Host {
     /// `localhost`, where ::1 refuses and 127.0.0.1 serves.
@@ -50,7 +52,7 @@ pub enum Host {
 }
 
 /// What the server does to a connection that waits for its next request.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Idle {
     pub after_ms: u64,
@@ -58,7 +60,7 @@ pub struct Idle {
 }
 
 /// The end of an idle connection.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Parting {
     Close,
@@ -68,7 +70,7 @@ pub enum Parting {
 }
 
 /// Whose certificate the server shows. Clients are told to trust the harness's own authority.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tls {
     /// One for this host, from the trusted authority.

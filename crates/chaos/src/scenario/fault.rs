@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Span;
 
 /// One fault: on which attempts, at which place of the reply, what happens.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Strike {
     pub attempts: Span,
@@ -18,7 +18,7 @@ pub struct Strike {
 }
 
 /// A kind of request.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum When {
     /// So many requests came on its connection, itself included.
@@ -35,7 +35,7 @@ pub enum When {
 
 /// A place in the bytes of a reply. It is reached when the bytes before it are out, not when the next arrives,
 /// unless only the next can tell. Offsets count from 0; chunks, events and characters count from 1.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum At {
     /// So many bytes after the end of the head, chunk sizes counted as they stand on the wire.
@@ -65,7 +65,7 @@ pub enum At {
 }
 
 /// What happens at that place.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Fault {
     /// The connection is closed in order (FIN).
@@ -107,7 +107,7 @@ pub enum Fault {
 }
 
 /// What becomes of a body that is said to be gzip.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Coding {
     /// It is, with bytes in the middle turned over.
@@ -123,7 +123,7 @@ pub enum Coding {
 }
 
 /// Where a redirect leads; the path stays the same.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Destination {
     /// The server that the client asked.

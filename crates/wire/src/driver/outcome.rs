@@ -4,7 +4,7 @@
 //! up in [`WORDS`]: a new client may need a new word there, and what no word fits counts as an answer that the
 //! client could not read.
 
-use chaos::{Outcome, OutcomeClass, Surface};
+use chaos::{Call, Outcome, OutcomeClass, Surface, Told};
 
 use super::protocol::{Ending, ErrorFacts, Report};
 use crate::trial::Unseen;
@@ -70,8 +70,28 @@ const WORDS: [(OutcomeClass, &[&str]); 6] = [
 /// A refused request comes with one of these; what lies below says nothing about an error.
 const STATUS_OF_REFUSAL_MIN: u16 = 300;
 
-/// The outcome of a call on that surface, or why there is none.
-pub(super) fn outcome(report: Report, surface: Surface) -> Result<Outcome, Unseen> {
+/// What the driver tells of all that it was asked for, or why it tells nothing.
+pub(super) fn told(mut report: Report, call: &Call) -> Result<Told, Unseen> {
+    let n_calls = call.asks.n_calls() as usize;
+    let n_turns = n_calls + usize::from(call.asks.follow_up.is_some());
+    let reports = match report.calls.take() {
+        Some(reports) => reports,
+        None => vec![report],
+    };
+    let outcomes = reports.into_iter().map(|report| outcome(report, call.surface));
+    let outcomes = outcomes.collect::<Result<Vec<_>, _>>()?;
+    // There is no second turn on top of a failure.
+    if !(n_calls..=n_turns).contains(&outcomes.len()) {
+        let n_told = outcomes.len();
+        return Err(Unseen::Trouble(format!(
+            "the driver tells of {n_told} calls out of {n_turns}"
+        )));
+    }
+    Ok(Told { outcomes, waits_ms: None })
+}
+
+/// The outcome of one call on that surface, or why there is none.
+fn outcome(report: Report, surface: Surface) -> Result<Outcome, Unseen> {
     let error = report.error.unwrap_or_default();
     let class = match report.outcome {
         Ending::Skipped | Ending::Unsupported => {

@@ -3,9 +3,10 @@
 //! It leads a process group of its own and the whole group is killed with it, since a shell or an agent has
 //! children who would go on talking to a port that by then belongs to another trial.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +14,7 @@ use chaos::handling::CANARY_KEY;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-/// One call with the debug log on stays far below; past it somebody keeps us from our work.
+/// Many calls with the debug log on stay below; past it somebody keeps us from our work.
 const SAID_BYTES_MAX: usize = 4 << 20;
 
 /// How much is read at once.
@@ -32,7 +33,17 @@ pub struct Program {
     pub env: Vec<(String, String)>,
 }
 
+/// Where clients look for the authorities to trust: what drivers of their own may read, what OpenSSL and what Node do.
+const CA_NAMES: [&str; 3] = ["CHAOS_CA_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+
 impl Program {
+    /// The same, told to trust the authority in this file.
+    pub fn trusting(mut self, ca_file: &Path) -> Self {
+        let ca_file = ca_file.display().to_string();
+        self.env.extend(CA_NAMES.map(|name| (name.to_owned(), ca_file.clone())));
+        self
+    }
+
     /// Starts it in an environment of its own: no credential, no proxy, and nothing of ours but the path.
     pub(super) fn start(&self, env: &[(&str, String)], stdin: Stdio) -> io::Result<Process> {
         let Some((program, args)) = self.command.split_first() else {
@@ -92,35 +103,58 @@ impl Drop for Life {
     }
 }
 
-/// What came out of a pipe: the end of it, and whether the key was in it.
+/// Where a process may print what it should not.
+pub(super) const STDERR: &str = "its standard error";
+pub(super) const STDOUT: &str = "its standard output";
+
+/// Where the key turned up.
+#[derive(Default)]
+pub(super) struct Leaks(Mutex<BTreeSet<&'static str>>);
+
+impl Leaks {
+    pub(super) fn note(&self, place: &'static str) {
+        lock(&self.0).insert(place);
+    }
+
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.0)).into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// What came out of a pipe: the end of it, and how often the key was in it.
 pub(super) struct Said {
     last: Vec<u8>,
     last_bytes_max: usize,
     n_bytes: usize,
-    leaked: bool,
+    n_leaks: u64,
 }
 
 impl Said {
     pub(super) fn keeping(last_bytes_max: usize) -> Mutex<Self> {
-        Mutex::new(Self { last: vec![], last_bytes_max, n_bytes: 0, leaked: false })
+        Mutex::new(Self { last: vec![], last_bytes_max, n_bytes: 0, n_leaks: 0 })
     }
 
     /// Takes in more. False once it is too much.
     pub(super) fn add(&mut self, bytes: &[u8]) -> bool {
-        let searched = self.last.len().saturating_sub(CANARY_KEY.len());
+        // Room for all but one byte of the key, so that it is not found twice.
+        let searched = self.last.len().saturating_sub(CANARY_KEY.len() - 1);
         self.last.extend_from_slice(bytes);
-        self.leaked |= holds_key(&self.last[searched..]);
+        self.n_leaks += u64::from(holds_key(&self.last[searched..]));
         let surplus = self.last.len().saturating_sub(self.last_bytes_max);
         self.last.drain(..surplus);
         self.n_bytes = self.n_bytes.saturating_add(bytes.len());
         self.n_bytes <= SAID_BYTES_MAX
     }
 
-    /// Whether the key was said since the last time that this was asked; what comes now is the next run's.
-    pub(super) fn take_leak(&mut self) -> bool {
+    /// How many pieces of what was said held the key.
+    pub(super) fn n_leaks(&self) -> u64 {
+        self.n_leaks
+    }
+
+    /// What comes now is the next run's.
+    pub(super) fn turn(&mut self) {
         self.n_bytes = 0;
         self.last.clear();
-        std::mem::take(&mut self.leaked)
     }
 
     pub(super) fn last(&self) -> String {
@@ -142,7 +176,8 @@ pub(super) async fn hear(mut pipe: impl AsyncRead + Unpin, said: &Mutex<Said>) -
 
 /// Whether the key is in there. Every key that a scenario gives contains the canary.
 pub(super) fn holds_key(bytes: &[u8]) -> bool {
-    bytes.windows(CANARY_KEY.len()).any(|window| window == CANARY_KEY.as_bytes())
+    let key = CANARY_KEY.as_bytes();
+    bytes.windows(key.len()).any(|window| window[0] == key[0] && window == key)
 }
 
 /// What is behind the lock is whole between any two statements, so a panic elsewhere spoils nothing.
@@ -161,8 +196,8 @@ mod tests {
         let (head, tail) = CANARY_KEY.split_at(9);
         assert!(said.add(format!("{}{head}", "x".repeat(100)).as_bytes()));
         said.add(tail.as_bytes());
-        assert!(said.take_leak());
+        assert_eq!(said.n_leaks(), 1);
         said.add(b" and more");
-        assert!(!said.take_leak());
+        assert_eq!(said.n_leaks(), 1);
     }
 }

@@ -28,6 +28,9 @@ pub(super) struct Run<'a> {
     base_url: &'a str,
     api_key: &'a str,
     prompt: &'a str,
+    /// The words of each call, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompts: Option<&'a [String]>,
     max_retries: u32,
     timeout_s: f64,
     deadline_s: f64,
@@ -44,6 +47,7 @@ impl<'a> Run<'a> {
             base_url: &call.base_url,
             api_key: &call.key,
             prompt: call.prompt(),
+            prompts: Some(&*call.prompts).filter(|prompts| 1 < prompts.len()),
             max_retries: call.max_retries,
             timeout_s: seconds(call.timeout_ms),
             deadline_s: seconds(call.deadline_ms),
@@ -88,19 +92,22 @@ pub struct Defaults {
 
 impl About {
     /// What the client lacks for such a call, if anything.
-    pub(super) fn lacks(&self, surface: Surface, asks: &Asks) -> Option<String> {
-        if !self.surfaces.contains(&surface) {
+    pub(super) fn lacks(&self, call: &Call) -> Option<String> {
+        let Call { surface, asks, .. } = call;
+        if !self.surfaces.contains(surface) {
             return Some(format!("the client has no surface `{}`", surface.name()));
         }
         let needed = [
             (asks.tools, "tools"),
             (asks.abort_after_events.is_some(), "cancel"),
+            (asks.abort_after_ms.is_some(), "cancel-later"),
             (asks.abandon_after_events.is_some(), "abandon"),
             (asks.calls.is_some(), "calls"),
             (asks.parallel.is_some(), "parallel"),
             (asks.log.is_some(), "log"),
             (asks.follow_up.is_some(), "follow-up"),
             (asks.credential.is_some(), "rotating-credential"),
+            (call.is_tls(), "tls"),
         ];
         let lacks = |name: &str| !self.caps.iter().any(|cap| cap == name);
         let (_, cap) = needed.into_iter().find(|(needed, cap)| *needed && lacks(cap))?;
@@ -122,6 +129,8 @@ pub(super) struct Report {
     /// Why it was skipped.
     pub(super) message: Option<String>,
     pub(super) issue_url: Option<String>,
+    /// The facts of each call, where several were asked for; those above are the last one's.
+    pub(super) calls: Option<Vec<Self>>,
     /// Whether the key stands anywhere in it, if only in what is not read.
     #[serde(skip)]
     pub(super) holds_key: bool,

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chaos::handling::CANARY_KEY;
-use chaos::{Call, Outcome, OutcomeClass};
+use chaos::scenario::PromptShape;
+use chaos::{Call, Outcome, OutcomeClass, Told};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -18,13 +19,13 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::LAST_WORDS_BYTES_MAX;
-use super::outcome::outcome;
-use super::process::{Life, Process, Program, Said, hear, holds_key, lock};
+use super::outcome::told;
+use super::process::{Leaks, Life, Process, Program, STDERR, STDOUT, Said, hear, holds_key, lock};
 use super::protocol::{About, Command, Report, Run, VERSION};
 use crate::trial::Unseen;
 
-/// A report carries the text of an answer; no scenario's comes near.
-pub(super) const LINE_BYTES_MAX: usize = 4 << 20;
+/// A report carries the text of an answer: the largest one that a scenario streams has 8 MB, and JSON adds its escapes.
+pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// An interpreter and an SDK load in seconds, on a busy machine in many.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
@@ -35,8 +36,9 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(2);
 /// Standard error is another pipe, and may be read a moment later than the report.
 pub(super) const SETTLE_TIME: Duration = Duration::from_millis(10);
 
-/// Runs whose command was not written yet: more than any caller starts at once.
-const COMMANDS_MAX: usize = 64;
+/// Runs whose command was not written yet. A herd is asked for in one go, before the writer gets its turn: room for six
+/// times the forty clients of a scenario.
+const COMMANDS_MAX: usize = 256;
 
 /// A process that has said what it can do.
 pub(super) struct Session {
@@ -118,28 +120,32 @@ impl Session {
     /// Asks for a run; the number by which it can be forgotten, and where its end is told.
     pub(super) fn ask(&self, id: &str, call: &Call) -> Asked {
         let (tell, told) = oneshot::channel();
+        let n_leaks = self.n_leaks();
         let seq = lock(&self.shared.runs).register(tell);
         if let Err(what) = send(&self.commands, &Command::Run(Run::new(seq, id, call))) {
             lock(&self.shared.runs).end(&Broken::Garbage(what));
         }
-        Asked { seq, told }
+        Asked { seq, told, n_leaks }
     }
 
     /// The end of a run, in the harness's words.
-    pub(super) async fn answer(&self, asked: &mut Asked, call: &Call) -> Result<Outcome, Unseen> {
+    pub(super) async fn answer(
+        &self,
+        asked: &mut Asked,
+        call: &Call,
+        leaks: &Leaks,
+    ) -> Result<Told, Unseen> {
         let report = match (&mut asked.told).await {
             Ok(Ok(report)) => report,
             Ok(Err(Broken::Garbage(what))) => return Err(Unseen::Trouble(what)),
-            Ok(Err(Broken::Crashed(what))) => return Ok(self.blamed(crashed(what))),
+            Ok(Err(Broken::Crashed(what))) => return Ok(crashed(&what).into()),
             Err(_) => return Err(Unseen::Trouble("the driver is gone".to_owned())),
         };
         sleep(SETTLE_TIME).await;
-        let holds_key = report.holds_key;
-        let mut outcome = outcome(report, call.surface)?;
-        if holds_key {
-            give_away(&mut outcome, "its report");
+        if report.holds_key {
+            leaks.note("its report");
         }
-        Ok(self.blamed(outcome))
+        told(report, call)
     }
 
     /// Forgets a run. True if its end was still to come.
@@ -156,17 +162,20 @@ impl Session {
         let _ = timeout(STOP_TIME_MAX, gone).await;
     }
 
-    /// The outcome, with what the process has given away beside the protocol since the last one.
-    fn blamed(&self, mut outcome: Outcome) -> Outcome {
-        for (said, place) in [
-            (&self.shared.noise, "its standard output"),
-            (&self.shared.errors, "its standard error"),
-        ] {
-            if lock(said).take_leak() {
-                give_away(&mut outcome, place);
+    /// Notes where the process gave the key away beside the protocol since this was asked.
+    pub(super) fn note_leaks(&self, asked: &Asked, leaks: &Leaks) {
+        let places = [STDOUT, STDERR].into_iter().zip(asked.n_leaks).zip(self.n_leaks());
+        for ((place, before), now) in places {
+            if before < now {
+                leaks.note(place);
             }
         }
-        outcome
+        lock(&self.shared.noise).turn();
+        lock(&self.shared.errors).turn();
+    }
+
+    fn n_leaks(&self) -> [u64; 2] {
+        [&self.shared.noise, &self.shared.errors].map(|said| lock(said).n_leaks())
     }
 }
 
@@ -174,6 +183,8 @@ impl Session {
 pub(super) struct Asked {
     pub(super) seq: u64,
     told: oneshot::Receiver<Result<Report, Broken>>,
+    /// How often the key had been printed before.
+    n_leaks: [u64; 2],
 }
 
 impl Runs {
@@ -203,17 +214,16 @@ impl Runs {
     }
 }
 
-pub(super) fn crashed(message: String) -> Outcome {
+/// The last words of a process may hold the key, which is noted elsewhere.
+pub(super) fn crashed(message: &str) -> Outcome {
+    let message = message.replace(CANARY_KEY, "[key]");
     Outcome { message, ..Outcome::of(OutcomeClass::Crashed) }
 }
 
-/// Puts the key where the judge looks for it.
-pub(super) fn give_away(outcome: &mut Outcome, place: &str) {
-    outcome.message.push_str(&format!("; {place}: {CANARY_KEY}"));
-}
-
 fn send(commands: &mpsc::Sender<String>, command: &Command<'_>) -> Result<(), String> {
-    let mut line = serde_json::to_string(command).map_err(|error| error.to_string())?;
+    let line = serde_json::to_string(command).map_err(|error| error.to_string())?;
+    // JSON can say what no string of ours can hold.
+    let mut line = line.replace(PromptShape::SURROGATE, r"\ud83d");
     line.push('\n');
     commands.try_send(line).map_err(|_| "the driver takes no commands".to_owned())
 }

@@ -6,27 +6,31 @@ use super::*;
 
 /// What a client does with a failure. Times are in milliseconds.
 #[derive(Clone, Debug)]
-struct Policy {
-    base_ms: u64,
-    factor: u64,
-    cap_ms: u64,
+pub(super) struct Policy {
+    pub(super) base_ms: u64,
+    pub(super) factor: u64,
+    pub(super) cap_ms: u64,
     /// How much of a wait chance may take away.
-    jitter_percent: u64,
+    pub(super) jitter_percent: u64,
     /// The longest demand that it waits out; a longer one is surfaced.
-    patience_ms: u64,
-    retries: u32,
-    wrong: Option<Wrong>,
+    pub(super) patience_ms: u64,
+    pub(super) retries: u32,
+    /// Whether its clock is injected: it waits in no time.
+    pub(super) injected: bool,
+    pub(super) wrong: Option<Wrong>,
 }
 
 /// One thing done wrong, and nothing else.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Wrong {
+pub(super) enum Wrong {
     ConstantWait,
     Deaf,
     ForgetsBody,
     ForgetsKind,
+    ForgetsVersion,
     GivesUp,
     Hasty,
+    KeepsTheDemand,
     LeavesConnections,
     Never,
     NewIdempotencyKey,
@@ -41,13 +45,15 @@ enum Wrong {
 
 impl Wrong {
     /// With the code that it must draw, and a script of the server on which it shows.
-    const ALL: [(Self, &'static str, &'static [Answer]); 16] = [
+    pub(super) const ALL: [(Self, &'static str, &'static [Answer]); 18] = [
         (Self::ConstantWait, "no-growth", &[Answer::Overloaded, Answer::Overloaded, Answer::Good]),
         (Self::Deaf, "early-retry", &[Answer::Wait(2_000), Answer::Good]),
         (Self::ForgetsBody, "body-changed", &[Answer::Overloaded, Answer::Good]),
         (Self::ForgetsKind, "untyped-error", &[Answer::Refused]),
+        (Self::ForgetsVersion, "malformed-request", &[Answer::Overloaded, Answer::Good]),
         (Self::GivesUp, "gave-up-early", &[Answer::Overloaded, Answer::Good]),
         (Self::Hasty, "no-backoff", &[Answer::Overloaded, Answer::Good]),
+        (Self::KeepsTheDemand, "lost-retry-after", &[Answer::Wait(99_000)]),
         (Self::LeavesConnections, "abandoned-connection", &[Answer::Silence, Answer::Good]),
         (Self::Never, "hang", &[Answer::Overloaded, Answer::Good]),
         (Self::NewIdempotencyKey, "idempotency-key-changed", &[Answer::Overloaded, Answer::Good]),
@@ -63,7 +69,7 @@ impl Wrong {
 
 /// What the server does on one attempt; the last one repeats.
 #[derive(Clone, Copy, Debug)]
-enum Answer {
+pub(super) enum Answer {
     Good,
     Half,
     Hopeless,
@@ -105,11 +111,12 @@ impl Answer {
 const TIMEOUT_MS: u64 = 1_000;
 
 /// Plays the client against the server on a clock that costs nothing. `chance` holds percents, one per wait.
-fn play(policy: &Policy, answers: &[Answer], chance: &[u64]) -> Handling {
+pub(super) fn play(policy: &Policy, answers: &[Answer], chance: &[u64]) -> Handling {
     let wrong = |what| policy.wrong == Some(what);
     let answer = |idx: usize| answers[idx.min(answers.len() - 1)];
     let mut played = handling(&[], OutcomeClass::Success);
     let mut now_ms = 3;
+    played.waits_ms = policy.injected.then(Vec::new);
     for idx in 0.. {
         let given = answer(idx);
         let end = if matches!(given, Answer::Silence) { End::Left } else { End::Closed };
@@ -120,6 +127,9 @@ fn play(policy: &Policy, answers: &[Answer], chance: &[u64]) -> Handling {
         (attempt.head_ms, attempt.end_ms, attempt.end) = (now_ms, now_ms + took_ms, end);
         let key = if wrong(Wrong::NewIdempotencyKey) { format!("key-{idx}") } else { "key".into() };
         attempt.request.headers.push("idempotency-key".to_owned(), key);
+        if wrong(Wrong::ForgetsVersion) {
+            attempt.request.headers.remove("anthropic-version");
+        }
         if wrong(Wrong::ForgetsBody) && 0 < idx {
             attempt.request.body = Body::Empty;
         }
@@ -132,7 +142,10 @@ fn play(policy: &Policy, answers: &[Answer], chance: &[u64]) -> Handling {
         played.attempts.push(attempt);
         now_ms += took_ms;
         let Some(wait_ms) = wait_ms(policy, given, idx, chance) else { break };
-        now_ms += wait_ms;
+        match &mut played.waits_ms {
+            Some(waits_ms) => waits_ms.push(wait_ms),
+            None => now_ms += wait_ms,
+        }
     }
     played.elapsed_ms = now_ms + 1;
     let last = answer(played.attempts.len() - 1);
@@ -141,6 +154,8 @@ fn play(policy: &Policy, answers: &[Answer], chance: &[u64]) -> Handling {
     outcome.class = class;
     if let Some((status, kind)) = said.filter(|_| !wrong(Wrong::ForgetsKind)) {
         (outcome.status, outcome.error_type) = (Some(status), Some(kind.to_owned()));
+        let tells = !wrong(Wrong::KeepsTheDemand);
+        outcome.retry_after = tells.then(|| "as the header said".to_owned());
     }
     if wrong(Wrong::TrustsHalves) {
         outcome.class = OutcomeClass::Success;
@@ -191,22 +206,23 @@ fn wait_ms(policy: &Policy, given: Answer, idx: usize, chance: &[u64]) -> Option
     })
 }
 
-fn policies() -> impl Strategy<Value = Policy> {
+pub(super) fn policies() -> impl Strategy<Value = Policy> {
     let times = (200u64..=1_000, 2u64..=3, 4_000u64..=60_000);
-    (times, 0u64..=25, 1_000u64..=60_000, 2u32..=5).prop_map(
-        |((base_ms, factor, cap_ms), jitter_percent, patience_ms, retries)| Policy {
+    (times, 0u64..=25, 1_000u64..=60_000, 2u32..=5, any::<bool>()).prop_map(
+        |((base_ms, factor, cap_ms), jitter_percent, patience_ms, retries, injected)| Policy {
             base_ms,
             factor,
             cap_ms,
             jitter_percent,
             patience_ms,
             retries,
+            injected,
             wrong: None,
         },
     )
 }
 
-fn answers() -> impl Strategy<Value = Vec<Answer>> {
+pub(super) fn answers() -> impl Strategy<Value = Vec<Answer>> {
     let answer = prop_oneof![
         Just(Answer::Good),
         Just(Answer::Half),
@@ -222,11 +238,18 @@ fn answers() -> impl Strategy<Value = Vec<Answer>> {
 
 /// The codes that are found, each once.
 fn findings(policy: &Policy, played: &Handling) -> Vec<&'static str> {
-    // Enough patience for every wait that can be drawn: hanging is a mistake of its own.
+    codes(&judge(&patient(policy, ""), Surface::Create, played))
+}
+
+/// A scenario with patience for every wait that can be drawn: hanging is a mistake of its own.
+pub(super) fn patient(policy: &Policy, more: &str) -> Scenario {
     let told = format!("timeout-ms = 1000\nretries = {}\ndeadline-ms = 1000000", policy.retries);
-    let mut told = scenario(&told);
+    let mut told = scenario(&format!("{told}\n{more}"));
     (told.expect.attempts.first, told.expect.attempts.last) = (0, None);
-    let judgement = judge(&told, Surface::Create, played);
+    told
+}
+
+pub(super) fn codes(judgement: &Judgement) -> Vec<&'static str> {
     let mut codes: Vec<_> = judgement.findings.iter().map(|finding| finding.code.name()).collect();
     codes.dedup();
     codes
@@ -267,13 +290,32 @@ proptest! {
             proptest::sample::select(vec![Surface::Create, Surface::Raw, Surface::Stream]),
             any::<u32>(),
         ),
+        waits_ms in proptest::option::of(proptest::collection::vec(any::<u64>(), 0..6)),
+        censored_ms in proptest::option::of(any::<u64>()),
+        (n_calls, asks) in (
+            0usize..4,
+            proptest::sample::select(vec!["calls = 2", "parallel = 2", "follow-up = \"{}\""]),
+        ),
     ) {
         let outcome = class.and_then(|class| with_text(handling(&[], class), &text).outcome);
-        let any = Handling { attempts, abroad, outcome, elapsed_ms, noise_ms, ..Handling::default() };
-        let mut told = scenario(&format!("retries = {retries}\ntimeout-ms = {}", i64::MAX));
+        let any = Handling {
+            attempts,
+            abroad,
+            outcome,
+            elapsed_ms,
+            noise_ms,
+            waits_ms,
+            censored_ms,
+            nonces: (0..n_calls).map(|idx| format!("nonce-{idx:08x}")).collect(),
+            ..Handling::default()
+        };
+        let asks = format!("ask = {{ {asks} }}\nretries = {retries}\ntimeout-ms = {}", i64::MAX);
+        let mut told = scenario(&asks);
         told.timeout_ms = u64::MAX - u64::from(retries);
         let judgement = judge(&told, surface, &any);
         prop_assert_eq!(&judgement, &judge(&told, surface, &any));
+        crate::TrialReport::new(&told, surface, &any);
+        crate::TrialReport::herd(&told, surface, &[any.clone(), any.clone()], &[any]);
     }
 
     #[test]
@@ -303,6 +345,7 @@ proptest! {
         gap in 0u64..2_000,
         noise in 26u64..500,
     ) {
+        let policy = Policy { injected: false, ..policy };
         let mut played = play(&policy, &[Answer::Wait(1_000), Answer::Good], &[0]);
         played.outcome.as_mut().unwrap().class = OutcomeClass::Success;
         played.attempts.truncate(1);
@@ -322,19 +365,27 @@ proptest! {
     }
 }
 
+/// An ordinary client, wrong in this.
+pub(super) fn ordinary(wrong: Option<Wrong>) -> Policy {
+    Policy {
+        base_ms: 500,
+        factor: 2,
+        cap_ms: 8_000,
+        jitter_percent: 25,
+        patience_ms: 60_000,
+        retries: 2,
+        injected: false,
+        wrong,
+    }
+}
+
 #[test]
 fn every_mistake_is_played() {
     for (wrong, code, answers) in Wrong::ALL {
-        let policy = Policy {
-            base_ms: 500,
-            factor: 2,
-            cap_ms: 8_000,
-            jitter_percent: 25,
-            patience_ms: 60_000,
-            retries: 2,
-            wrong: Some(wrong),
-        };
-        let played = play(&policy, answers, &[50]);
-        assert_eq!(findings(&policy, &played), [code], "{wrong:?}");
+        for injected in [false, true] {
+            let policy = Policy { injected, ..ordinary(Some(wrong)) };
+            let played = play(&policy, answers, &[50]);
+            assert_eq!(findings(&policy, &played), [code], "{wrong:?}");
+        }
     }
 }

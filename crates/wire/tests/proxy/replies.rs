@@ -1,87 +1,7 @@
-//! The fault proxy does what its plan says, seen from a plain socket.
+//! What becomes of a reply on its way.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the message")]
-
-use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use chaos::{End, Plan, Scenario};
-use classify::Script;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
-use wire::proxy::{self, Proxy};
-use wire::script::{self, ScriptServer};
-
-const REQUEST: &str = "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
-
-/// How an exchange looks from the client's side.
-#[derive(Debug, Eq, PartialEq)]
-enum Seen {
-    Closed(String),
-    Reset(String),
-    Silent(String),
-}
-
-fn script(more: &str) -> Script {
-    let keys = "# class: accepted\n# operation: messages.create\n# why: w\n# source: s\n";
-    Script::parse("scripted", &format!("{keys}{more}")).unwrap()
-}
-
-fn plain() -> Script {
-    script("HTTP/1.1 200 OK\n\nabcdef\n")
-}
-
-fn plan(faults: &str) -> Plan {
-    let head = "id = \"told\"\nwhy = \"w\"\nseverity = \"S3\"\nevidence = [\"e\"]\nsurfaces = [\"create\"]\n";
-    let text = format!("{head}{faults}[expect]\nattempts = \"every\"\noutcome = []\n");
-    let replies = BTreeMap::from([("scripted".to_owned(), script("HTTP/1.1 400 No\n\nno\n"))]);
-    Plan::new(&Scenario::parse(&text).unwrap(), &replies).unwrap()
-}
-
-fn fault(at: &str, fault: &str) -> String {
-    format!("[[fault]]\nattempts = \"1\"\nat = {at}\nfault = {fault}\n")
-}
-
-async fn started(faults: &str, scripts: Vec<Script>) -> (Proxy, ScriptServer) {
-    let server = script::serve(scripts).await.unwrap();
-    let proxy = proxy::start(plan(faults), Some(server.address), Instant::now()).await.unwrap();
-    (proxy, server)
-}
-
-/// Silence is believed after this long, and an end that must come is waited for.
-const SILENCE_MS: u64 = 150;
-const END_MS_MAX: u64 = 10_000;
-
-async fn ask(address: SocketAddr, patience_ms: u64) -> Seen {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(REQUEST.as_bytes()).await.unwrap();
-    read(&mut stream, patience_ms).await
-}
-
-/// Reads until the other side ends it, or patience does.
-async fn read(stream: &mut TcpStream, patience_ms: u64) -> Seen {
-    let mut bytes = vec![];
-    let end = timeout(Duration::from_millis(patience_ms), async {
-        loop {
-            match stream.read_buf(&mut bytes).await {
-                Ok(0) => return None,
-                Ok(_) => {}
-                Err(error) => return Some(error.kind()),
-            }
-        }
-    });
-    let end = end.await;
-    let text = String::from_utf8(bytes).unwrap();
-    match end {
-        Ok(None) => Seen::Closed(text),
-        Ok(Some(ErrorKind::ConnectionReset)) => Seen::Reset(text),
-        Ok(Some(other)) => panic!("{other}"),
-        Err(_) => Seen::Silent(text),
-    }
-}
+use super::*;
+use chaos::End;
 
 /// One exchange through the proxy: what the client sees, and what the proxy says about it.
 async fn check(faults: &str, reply: Script, expected: Seen, end: End) {
@@ -95,8 +15,6 @@ async fn check(faults: &str, reply: Script, expected: Seen, end: End) {
     assert_eq!((record.attempts[0].end, &*record.unfired), (end, &[][..]), "{faults}");
     assert_eq!(record.trouble, None);
 }
-
-const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n";
 
 #[tokio::test]
 async fn a_reply_without_faults_passes_to_the_byte() {
@@ -163,7 +81,7 @@ async fn a_half_closed_connection_still_takes_what_the_client_sends() {
     // A whole close would answer the first of these with a reset, which the second would meet.
     for _ in 0..2 {
         stream.write_all(b"x").await.unwrap();
-        sleep(Duration::from_millis(20)).await;
+        pause(20).await;
     }
     assert_eq!(proxy.finish().await.attempts[0].end, End::Closed);
 }
@@ -253,7 +171,7 @@ async fn a_chunked_request_is_read_and_passed_with_a_length() {
 
 #[tokio::test]
 async fn what_is_not_the_clients_doing_is_trouble() {
-    let proxy = proxy::start(plan(""), None, Instant::now()).await.unwrap();
+    let proxy = start("", None).await.unwrap();
     assert_eq!(ask(proxy.address, END_MS_MAX).await, Seen::Closed(String::new()));
     let record = proxy.finish().await;
     assert_eq!(record.trouble.as_deref(), Some("cannot ask the upstream: there is none"));

@@ -1,0 +1,145 @@
+//! Which scenarios are played, on which surfaces, and in what company.
+
+use std::collections::BTreeSet;
+
+use chaos::scenario::Span;
+use chaos::{Scenario, Surface};
+use wildmatch::WildMatch;
+
+use super::card::Profile;
+use crate::exit::Stop;
+
+/// The scenario whose expectation is wrong on purpose.
+pub const CANARY: &str = "canary";
+
+/// One for each thing that can go wrong on a wire, chosen for short waits.
+pub const SMOKE: [(&str, Surface); 11] = [
+    ("cut-mid-body-cl", Surface::Create),
+    ("err-400", Surface::Create),
+    ("fail-k-then-ok", Surface::Create),
+    ("html-200", Surface::Create),
+    ("ra-on-529", Surface::Create),
+    ("rst-mid-body", Surface::Create),
+    ("sse-clean-eof-no-stop", Surface::Stream),
+    ("sse-error-mid", Surface::Stream),
+    ("sse-rst-mid", Surface::Stream),
+    ("stall-before-headers", Surface::Create),
+    ("ttfb-slow-ok", Surface::Create),
+];
+
+/// What the user chose.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    pub profile: Profile,
+    /// Globs on scenario ids; none is all.
+    pub scenarios: Vec<String>,
+    /// None is every surface that a scenario is about.
+    pub surfaces: Vec<Surface>,
+    /// In place of what the scenarios say.
+    pub retries: Option<u32>,
+    pub timeout_ms: Option<u64>,
+}
+
+/// One trial that is to be held.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub scenario: Scenario,
+    pub surface: Surface,
+}
+
+/// In whose company a trial may be held.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Company {
+    Any,
+    /// Nobody's: it takes the whole machine, or what is printed to a shared log would be anybody's.
+    Nobody,
+    /// That of others who only wait: what is measured would be the machine.
+    Timed,
+}
+
+impl Planned {
+    pub fn company(&self) -> Company {
+        let Scenario { ask, timing, .. } = &self.scenario;
+        match (ask.log.is_some() || ask.clients.is_some(), *timing) {
+            (true, _) => Company::Nobody,
+            (false, true) => Company::Timed,
+            (false, false) => Company::Any,
+        }
+    }
+}
+
+impl Choice {
+    /// Whether the whole profile is asked for, on its own terms.
+    pub fn is_everything(&self) -> bool {
+        self.scenarios.is_empty()
+            && self.surfaces.is_empty()
+            && self.retries.is_none()
+            && self.timeout_ms.is_none()
+    }
+
+    /// The trials, in the order of severity and id. Fails if a glob names nothing.
+    pub fn plan(&self, scenarios: &[Scenario]) -> Result<Vec<Planned>, Stop> {
+        self.check(scenarios)?;
+        let globs: Vec<_> = self.scenarios.iter().map(|glob| WildMatch::new(glob)).collect();
+        let is_named = |id: &str| globs.is_empty() || globs.iter().any(|glob| glob.matches(id));
+        let mut plan = vec![];
+        for scenario in scenarios.iter().filter(|scenario| scenario.id != CANARY) {
+            // Whoever names a slow scenario has the time.
+            let is_slow = scenario.slow && self.profile != Profile::Full && globs.is_empty();
+            if !is_named(&scenario.id) || is_slow {
+                continue;
+            }
+            for &surface in &scenario.surfaces {
+                let is_smoke = SMOKE.contains(&(&*scenario.id, surface));
+                let in_profile = self.profile != Profile::Smoke || is_smoke || !globs.is_empty();
+                let is_chosen = self.surfaces.is_empty() || self.surfaces.contains(&surface);
+                if in_profile && is_chosen {
+                    plan.push(Planned { scenario: self.adapt(scenario), surface });
+                }
+            }
+        }
+        plan.sort_by(|one, other| {
+            let key = |planned: &Planned| (planned.scenario.severity, planned.surface);
+            let by_id = || one.scenario.id.cmp(&other.scenario.id);
+            one.scenario
+                .severity
+                .cmp(&other.scenario.severity)
+                .then_with(by_id)
+                .then(key(one).cmp(&key(other)))
+        });
+        Ok(plan)
+    }
+
+    /// The scenario with the user's limits. What it says about attempts follows the number of retries.
+    fn adapt(&self, scenario: &Scenario) -> Scenario {
+        let mut scenario = scenario.clone();
+        if let Some(timeout_ms) = self.timeout_ms {
+            scenario.deadline_ms +=
+                timeout_ms.saturating_sub(scenario.timeout_ms) * u64::from(scenario.retries + 1);
+            scenario.timeout_ms = timeout_ms;
+        }
+        if let Some(retries) = self.retries {
+            let (before, after) = (scenario.retries + 1, retries + 1);
+            let moved = |count: u32| if count == before { after } else { count.min(after) };
+            let Span { first, last } = scenario.expect.attempts;
+            scenario.expect.attempts = Span { first: moved(first), last: last.map(moved) };
+            scenario.retries = retries;
+        }
+        scenario
+    }
+
+    fn check(&self, scenarios: &[Scenario]) -> Result<(), Stop> {
+        for glob in &self.scenarios {
+            let matcher = WildMatch::new(glob);
+            if scenarios.iter().any(|scenario| matcher.matches(&scenario.id)) {
+                continue;
+            }
+            let names: BTreeSet<_> = scenarios.iter().map(|scenario| &*scenario.id).collect();
+            let near = |name: &&str| strsim::jaro_winkler(name, glob);
+            let nearest = names.iter().max_by(|one, other| near(one).total_cmp(&near(other)));
+            let hint = nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default();
+            return Err(Stop::usage(format!("`{glob}` names no scenario{hint}")));
+        }
+        Ok(())
+    }
+}
