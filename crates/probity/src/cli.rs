@@ -213,6 +213,12 @@ pub struct ServeArgs {
     /// A loopback address; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4010")]
     pub listen: SocketAddr,
+    /// Play this scenario to whoever calls, once from its first attempt on.
+    #[arg(long, value_name = "ID", conflicts_with_all = SCENARIO_EXCLUDES)]
+    pub scenario: Option<String>,
+    /// The surface that the scenario is played for: create, stream or raw.
+    #[arg(long, value_name = "S", value_parser = surface, requires = "scenario")]
+    pub surface: Option<Surface>,
     /// How much of the contract is enforced.
     #[arg(long, value_enum, default_value = "all")]
     pub rules: ServeRules,
@@ -245,6 +251,10 @@ pub struct ServeArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub color: When,
 }
+
+/// What a scenario decides itself, or leaves no room for.
+const SCENARIO_EXCLUDES: [&str; 7] =
+    ["rules", "api_version", "api_key", "latency", "rpm", "itpm", "report"];
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum ServeRules {

@@ -7,6 +7,7 @@
 
 mod account;
 mod lines;
+mod scenario;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -37,6 +38,9 @@ pub fn serve(args: &ServeArgs) -> Result<Exit, Stop> {
              the mock takes any key, and nothing it says is meant for others",
             args.listen
         )));
+    }
+    if let Some(id) = &args.scenario {
+        return scenario::play(args, id);
     }
     let overrides = Overrides {
         spec: args.texts.spec.clone(),

@@ -185,6 +185,24 @@ fn streams_take_their_time() {
     assert!(answer.contains("event: message_stop"), "{answer}");
 }
 
+#[test]
+fn a_scenario_is_played_to_whoever_calls() {
+    let served = Served::start(&["--scenario", "fail-k-then-ok"]);
+    let answers = [served.post(HELLO), served.post(HELLO)];
+    assert!(answers[0].starts_with("HTTP/1.1 529 "), "{answers:?}");
+    assert!(answers[1].starts_with("HTTP/1.1 200 "), "{answers:?}");
+    let (said, code) = served.end("-INT");
+    assert_eq!(code, Some(0));
+    for words in
+        ["Overload passes", "expected: 2 attempts", "attempt 2 on connection 2: POST", "2 attempts"]
+    {
+        assert!(said.contains(words), "`{words}` is not in: {said}");
+    }
+    check_usage(&["--scenario", "sse-stal-mid"], "did you mean `sse-stall-mid`?");
+    check_usage(&["--scenario", "sse-stall-mid", "--surface", "create"], "but about stream");
+    check_usage(&["--scenario", "sse-stall-mid", "--rpm", "3"], "cannot be used with");
+}
+
 /// Ends with exit code 2 and this in its last words.
 fn check_usage(args: &[&str], words: &str) {
     let output = probity(&[&["serve"], args].concat()).output().unwrap();

@@ -53,6 +53,8 @@ pub struct Stand<'a> {
     pub started: Instant,
     /// Vouches for the server where the scenario speaks TLS.
     pub authority: Option<Arc<Authority>>,
+    /// The port where the client arrives; 0 takes a free one.
+    pub port: u16,
 }
 
 /// A running proxy; dropping it closes every connection.
@@ -92,12 +94,12 @@ pub struct Handshakes {
     pub failed: u32,
 }
 
-/// Starts a proxy on a fresh loopback port.
+/// Starts a proxy on a loopback port.
 pub async fn start(stand: Stand<'_>) -> io::Result<Proxy> {
-    let Stand { scenario, plan, upstream, started, authority } = stand;
+    let Stand { scenario, plan, upstream, started, authority, port } = stand;
     let connect = &scenario.connect;
     let seal = connect.tls.map(|tls| seal(tls, authority)).transpose()?;
-    let entry = door::open(connect).await?;
+    let entry = door::open(connect, port).await?;
     let address = entry.address;
     let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let second_address = second.local_addr()?;

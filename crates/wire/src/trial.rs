@@ -14,12 +14,14 @@ use std::sync::Arc;
 use chaos::{Handling, Scenario, Surface, TrialReport};
 use classify::{Request, Script};
 
+mod by_hand;
 mod call;
 mod censor;
 mod noise;
 mod rehearsal;
 mod subject;
 
+pub use by_hand::{ByHand, by_hand};
 pub use subject::{Answer, Subject, Unseen, utf8_only};
 
 use self::rehearsal::rehearse;

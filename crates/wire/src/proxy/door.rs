@@ -55,8 +55,8 @@ enum Then {
 }
 
 /// Takes a port, and nobody is served yet.
-pub(super) async fn open(connect: &Connect) -> io::Result<Entry> {
-    let (socket, shut_v6) = bind(connect.host)?;
+pub(super) async fn open(connect: &Connect, port: u16) -> io::Result<Entry> {
+    let (socket, shut_v6) = bind(connect.host, port)?;
     let address = socket.local_addr()?;
     let (then, n_connections) = (then(connect)?, n_served(connect));
     let way = match then {
@@ -110,11 +110,11 @@ async fn close(listener: TcpListener, address: SocketAddr, then: Then) -> Box<dy
     }
 }
 
-/// A socket on a fresh port, and for a name with two addresses one that shuts the other.
-fn bind(host: Host) -> io::Result<(TcpSocket, Option<TcpSocket>)> {
+/// A socket on that port, or on a fresh one, and for a name with two addresses one that shuts the other.
+fn bind(host: Host, port: u16) -> io::Result<(TcpSocket, Option<TcpSocket>)> {
     for _ in 0..PORTS_MAX {
         let socket = TcpSocket::new_v4()?;
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
         if host != Host::Localhost {
             return Ok((socket, None));
         }
@@ -125,7 +125,7 @@ fn bind(host: Host) -> io::Result<(TcpSocket, Option<TcpSocket>)> {
         });
         match other {
             Ok(other) => return Ok((socket, Some(other))),
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) if error.kind() == ErrorKind::AddrInUse && port == 0 => {}
             // Where there is no such address, nobody listens on it.
             Err(_) => return Ok((socket, None)),
         }

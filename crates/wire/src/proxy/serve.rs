@@ -105,7 +105,12 @@ async fn exchange(state: &State, mut client: Client, connection: u32, origin: Or
         let number = state.begin(&head, connection, origin, ahead);
         let mut exchange =
             Exchange { state, client: &mut client, origin, connection, on_connection, number };
-        let exit = exchange.run(head).await;
+        let closes = head.announces_close();
+        // Who announces that it will close waits for the end of the connection.
+        let exit = match exchange.run(head).await {
+            Exit::Keep if closes => Exit::Close,
+            exit => exit,
+        };
         state.end(origin, number, exit.end());
         if exit != Exit::Keep {
             return leave(client, exit).await;

@@ -29,7 +29,7 @@ pub(super) async fn rehearse(
 ) -> Result<Vec<Handling>, Unseen> {
     let server = scripted(scenario, surface, stage).await?;
     let started = Instant::now();
-    let proxy = stand(scenario, stage, server.as_ref(), started).await?;
+    let proxy = stand(scenario, stage, server.as_ref(), started, 0).await?;
     let noise = Noise::watch(started);
     let n_clients = scenario.ask.clients.unwrap_or(1).max(1);
     let clients = (0..n_clients).map(|client| {
@@ -59,7 +59,7 @@ pub(super) async fn rehearse(
 }
 
 /// The server that answers by scripts, if the scenario names any.
-async fn scripted(
+pub(super) async fn scripted(
     scenario: &Scenario,
     surface: Surface,
     stage: Stage<'_>,
@@ -81,11 +81,12 @@ fn scripts(names: &[String], all: &BTreeMap<String, Script>) -> Result<Vec<Scrip
     names.iter().map(find).collect()
 }
 
-async fn stand(
+pub(super) async fn stand(
     scenario: &Scenario,
     stage: Stage<'_>,
     server: Option<&ScriptServer>,
     started: Instant,
+    port: u16,
 ) -> Result<Proxy, Unseen> {
     if scenario.connect.tls.is_some() && stage.authority.is_none() {
         let reason = "it takes TLS, and there is no authority to vouch for the server";
@@ -95,7 +96,7 @@ async fn stand(
         Plan::new(scenario, stage.scripts).map_err(|error| Unseen::Trouble(error.to_string()))?;
     let upstream = server.map(|server| server.address).or(stage.mock);
     let authority = stage.authority.map(Arc::clone);
-    proxy::start(Stand { scenario, plan, upstream, started, authority })
+    proxy::start(Stand { scenario, plan, upstream, started, authority, port })
         .await
         .map_err(|error| Unseen::Trouble(format!("no proxy: {error}")))
 }

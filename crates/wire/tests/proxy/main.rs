@@ -55,7 +55,7 @@ async fn start(more: &str, upstream: Option<SocketAddr>) -> io::Result<Proxy> {
     let replies = BTreeMap::from([("scripted".to_owned(), script("HTTP/1.1 400 No\n\nno\n"))]);
     let plan = Plan::new(&scenario, &replies).unwrap();
     let (started, authority) = (Instant::now(), None);
-    proxy::start(Stand { scenario: &scenario, plan, upstream, started, authority }).await
+    proxy::start(Stand { scenario: &scenario, plan, upstream, started, authority, port: 0 }).await
 }
 
 fn fault(at: &str, fault: &str) -> String {

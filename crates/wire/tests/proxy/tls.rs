@@ -30,7 +30,7 @@ impl Sealed {
         let plan = Plan::new(&scenario, &BTreeMap::new()).unwrap();
         let (started, authority) = (Instant::now(), Some(authority));
         let upstream = Some(server.address);
-        let stand = Stand { scenario: &scenario, plan, upstream, started, authority };
+        let stand = Stand { scenario: &scenario, plan, upstream, started, authority, port: 0 };
         Self { proxy: proxy::start(stand).await.unwrap(), connector, _server: server }
     }
 
