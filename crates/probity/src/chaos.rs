@@ -2,7 +2,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | who is tried? | [`candidate`] |
+//! | who is tried, and on what? | [`candidate`], `inputs` |
 //! | which trials are held, and when? | [`schedule`], [`run`] |
 //! | what came of them? | [`card`] |
 //! | which failures are known? | [`expected`] |
@@ -18,6 +18,7 @@ pub mod candidate;
 pub mod card;
 pub mod expected;
 pub mod in_process;
+mod inputs;
 pub mod ledger;
 pub mod mutants;
 pub mod report;
@@ -34,23 +35,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chaos::Scenario;
 use chaos::oracle::Verdict;
 use classify::Request;
 use contract::spec::Contract;
 use futures::future::{Either, select};
 use tokio::runtime::Runtime;
-use wire::driver::Tier;
 use wire::tls::Authority;
 use wire::trial::{Pace, Stage};
 
 use self::candidate::Candidate;
 use self::card::{Profile, Scorecard};
-use self::expected::Expected;
 use self::ledger::Comparison;
 use self::report::{human, json, junit, markdown};
 use self::run::Jobs;
-use self::schedule::{CANARY, Choice, Planned};
+use self::schedule::{Choice, Planned};
 use crate::cli::{ChaosArgs, ChaosFormat, ChaosReportKind};
 use crate::config::Config;
 use crate::console::{self, Paint, complain, say};
@@ -58,6 +56,7 @@ use crate::embedded;
 use crate::exit::{Exit, Stop, decide};
 use crate::report::human::Page;
 use crate::settings;
+use crate::smoke::CANARY;
 use crate::specs::{Overrides, Specs};
 
 /// The folder of the ledgers, if there is one of that name, and theirs in it.
@@ -75,7 +74,7 @@ pub fn chaos(args: &ChaosArgs) -> Result<Exit, Stop> {
     let config = Config::load(args.config.as_deref())?;
     let mut specs = Specs::load(&Overrides::default())?;
     if !args.scenarios.is_empty() {
-        specs.scenarios = scenarios(&args.scenarios)?;
+        specs.scenarios = inputs::scenarios(&args.scenarios)?;
     }
     let choice = Choice {
         profile: args.profile,
@@ -89,14 +88,14 @@ pub fn chaos(args: &ChaosArgs) -> Result<Exit, Stop> {
         say(&dry_run(&plan));
         return Ok(Exit::Clean);
     }
-    let expected = expected(args, &specs)?;
+    let expected = inputs::expected(args, &specs)?;
     let home = tempfile::tempdir().map_err(|error| {
         Stop::new(Exit::Internal, format!("no folder for temporary files: {error}"))
     })?;
     // Without TLS in this build its scenarios are skipped, with that reason.
     let authority = Authority::generate().ok().map(Arc::new);
-    let env = trust(authority.as_deref(), home.path())?;
-    let candidates = candidates(args, &config, home.path(), &env)?;
+    let env = inputs::trust(authority.as_deref(), home.path())?;
+    let candidates = inputs::candidates(args, &config, home.path(), &env)?;
     if let Some(limit) = args.soak {
         return soak::soak(args, &specs, &candidates, limit);
     }
@@ -318,35 +317,6 @@ async fn check_alarm(specs: &Specs, candidate: &Candidate, stage: Stage<'_>) -> 
     }
 }
 
-/// What tells clients in any language to trust the harness's authority.
-fn trust(authority: Option<&Authority>, home: &Path) -> Result<Vec<(String, String)>, Stop> {
-    let Some(authority) = authority else { return Ok(vec![]) };
-    let path = authority.write_ca(home).map_err(|error| {
-        Stop::new(Exit::Internal, format!("no file for the certificate: {error}"))
-    })?;
-    let path = path.display().to_string();
-    let names = ["CHAOS_CA_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"];
-    Ok(names.map(|name| (name.to_owned(), path.clone())).to_vec())
-}
-
-fn candidates(
-    args: &ChaosArgs,
-    config: &Config,
-    home: &Path,
-    env: &[(String, String)],
-) -> Result<Vec<Candidate>, Stop> {
-    if args.client.is_empty() {
-        return Ok(vec![Candidate::Reference]);
-    }
-    let tier = match args.tier {
-        0 => Tier::BlackBox,
-        1 => Tier::OneShot,
-        _ => Tier::Persistent,
-    };
-    let parse = |text: &String| Candidate::parse(text, tier, config, home, env);
-    args.client.iter().map(parse).collect()
-}
-
 /// What the contract has against a request, judged as the mock would judge it.
 fn contract_check(contract: &Contract) -> impl Fn(&Request) -> Vec<String> + Sync + '_ {
     let config = mock::Config {
@@ -385,43 +355,4 @@ fn bar(n_trials: usize) -> indicatif::ProgressBar {
     } else {
         indicatif::ProgressBar::hidden()
     }
-}
-
-/// The scenario files that are named, and those in folders that are.
-fn scenarios(paths: &[PathBuf]) -> Result<Vec<Scenario>, Stop> {
-    let failed = |path: &Path, error: &dyn std::fmt::Display| {
-        Stop::usage(format!("failed to read {}: {error}", path.display()))
-    };
-    let mut files = vec![];
-    for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        for entry in fs::read_dir(path).map_err(|error| failed(path, &error))? {
-            let path = entry.map_err(|error| failed(path, &error))?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    let parse = |path: &PathBuf| {
-        let text = fs::read_to_string(path).map_err(|error| failed(path, &error))?;
-        Scenario::parse(&text).map_err(|error| Stop::usage(format!("{}: {error}", path.display())))
-    };
-    files.iter().map(parse).collect()
-}
-
-fn expected(args: &ChaosArgs, specs: &Specs) -> Result<Vec<Expected>, Stop> {
-    if args.expected.is_empty() {
-        return Ok(specs.expected.clone());
-    }
-    let parse = |path: &PathBuf| {
-        let wrong =
-            |error: &dyn std::fmt::Display| Stop::usage(format!("{}: {error}", path.display()));
-        let text = fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        Expected::parse(&text).map_err(|error| wrong(&error))
-    };
-    args.expected.iter().map(parse).collect()
 }

@@ -16,7 +16,7 @@ use crate::subject::Reference;
 
 /// One for each primitive (close, reset, delay, stall, insert, error status, stream error, wrong shape), chosen for
 /// short waits: all of them together stay below three seconds.
-const PROFILE: [(&str, Surface, Upstream); 11] = [
+pub const PROFILE: [(&str, Surface, Upstream); 11] = [
     ("cut-mid-body-cl", Surface::Create, Upstream::Mock),
     ("err-400", Surface::Create, Upstream::Mock),
     ("fail-k-then-ok", Surface::Create, Upstream::Scripts),
@@ -32,7 +32,7 @@ const PROFILE: [(&str, Surface, Upstream); 11] = [
 
 /// What stands behind the fault proxy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Upstream {
+pub enum Upstream {
     /// The embedded mock, in place of the scenario's good reply: the same road as in production, with the fault on it.
     Mock,
     /// The replies of the scenario, byte for byte.
@@ -40,7 +40,7 @@ enum Upstream {
 }
 
 /// The scenario whose expectation is wrong on purpose.
-const CANARY: &str = "canary";
+pub const CANARY: &str = "canary";
 
 /// Trials at once: each waits more than it works, and a busy machine spoils the times of all.
 const TRIALS_MAX: usize = 6;

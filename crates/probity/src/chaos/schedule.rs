@@ -8,24 +8,8 @@ use wildmatch::WildMatch;
 
 use super::card::Profile;
 use crate::exit::Stop;
-
-/// The scenario whose expectation is wrong on purpose.
-pub const CANARY: &str = "canary";
-
-/// One for each thing that can go wrong on a wire, chosen for short waits.
-pub const SMOKE: [(&str, Surface); 11] = [
-    ("cut-mid-body-cl", Surface::Create),
-    ("err-400", Surface::Create),
-    ("fail-k-then-ok", Surface::Create),
-    ("html-200", Surface::Create),
-    ("ra-on-529", Surface::Create),
-    ("rst-mid-body", Surface::Create),
-    ("sse-clean-eof-no-stop", Surface::Stream),
-    ("sse-error-mid", Surface::Stream),
-    ("sse-rst-mid", Surface::Stream),
-    ("stall-before-headers", Surface::Create),
-    ("ttfb-slow-ok", Surface::Create),
-];
+pub use crate::smoke::CANARY;
+use crate::smoke::PROFILE;
 
 /// What the user chose.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +74,8 @@ impl Choice {
                 continue;
             }
             for &surface in &scenario.surfaces {
-                let is_smoke = SMOKE.contains(&(&*scenario.id, surface));
+                let is_smoke =
+                    PROFILE.iter().any(|(id, of, _)| *id == scenario.id && *of == surface);
                 let in_profile = self.profile != Profile::Smoke || is_smoke || !globs.is_empty();
                 let is_chosen = self.surfaces.is_empty() || self.surfaces.contains(&surface);
                 if in_profile && is_chosen {
