@@ -17,6 +17,7 @@ mod sameness;
 mod times;
 mod tools;
 mod truth;
+mod turn;
 mod waits;
 
 use crate::handling::{Attempt, End, Handling, OutcomeClass};
@@ -41,6 +42,9 @@ pub struct Judgement {
 /// Times are believed this far: half of the tolerance that a client is given for being early.
 const NOISE_MS_MAX: u64 = waits::EARLY_MS_MIN / 2;
 
+/// Stands in the reason of a judgement that a busy machine may have had a part in, whether it is one or not.
+pub const LATE_TIMERS: &str = "with timers of our own that were late";
+
 /// What many calls do alike is told of so many of them.
 const ALIKE_MAX: usize = 3;
 
@@ -62,7 +66,7 @@ enum Rule {
 }
 
 /// Every rule, in the order of its findings.
-const RULES: [Rule; 26] = [
+const RULES: [Rule; 27] = [
     Rule::Trial(truth::key_stays_hidden),
     Rule::Trial(connections::credentials_stay_at_home),
     Rule::Trial(truth::answer_is_its_own),
@@ -79,6 +83,7 @@ const RULES: [Rule; 26] = [
     Rule::Call(sameness::attempts_are_equal),
     Rule::Trial(sameness::idempotency_keys_differ),
     Rule::Trial(request::request_is_well_formed),
+    Rule::Trial(turn::blocks_come_back_as_they_came),
     Rule::Call(truth::partial_text_was_sent),
     Rule::Trial(connections::replies_are_awaited),
     Rule::Call(connections::given_up_is_let_go),
@@ -114,14 +119,14 @@ pub(crate) fn judge_calls(
     if let Some(reason) = took_another_turn(&trial).filter(|_| !findings.iter().any(is_grave)) {
         return Judgement { verdict: Verdict::Inconclusive, findings, reason: Some(reason) };
     }
-    if Some(Level::Warn) <= level
-        && NOISE_MS_MAX < handling.noise_ms
-        && rests_on_time(&trial, &findings)
-    {
+    let is_noisy = Some(Level::Warn) <= level && NOISE_MS_MAX < handling.noise_ms;
+    let doubted = findings.iter().filter(|found| is_noisy && Some(found.level) == level);
+    if doubted.filter(|found| may_be_noise(&trial, found)).count() > 0 {
         let noise_ms = handling.noise_ms;
-        let reason =
-            format!("{verdict} with timers of our own that were late by up to {noise_ms} ms");
-        return Judgement { verdict: Verdict::Inconclusive, findings, reason: Some(reason) };
+        let reason = format!("{verdict} {LATE_TIMERS} by up to {noise_ms} ms");
+        let rests = rests_on_time(&trial, &findings);
+        let verdict = if rests { Verdict::Inconclusive } else { verdict };
+        return Judgement { verdict, findings, reason: Some(reason) };
     }
     Judgement { verdict, findings, reason: truth::unjudged(&trial) }
 }
@@ -189,15 +194,21 @@ fn is_grave(finding: &Finding) -> bool {
     finding.level == Level::Fail && finding.code.severity() <= Severity::S1
 }
 
-/// Whether a machine that kept the harness waiting may have brought about what was found: a measured time, or
-/// a client that ran out of patience.
+/// Whether everything that decided may be a busy machine's doing.
 fn rests_on_time(trial: &Trial<'_>, findings: &[Finding]) -> bool {
     let level = findings.iter().map(|finding| finding.level).max();
     let mut heaviest = findings.iter().filter(|finding| Some(finding.level) == level);
-    let Handling { outcome, earlier, noise_ms, .. } = trial.handling;
+    heaviest.all(|finding| may_be_noise(trial, finding))
+}
+
+/// Whether a machine that kept the harness waiting may have brought it about: a measured time, or whatever a client
+/// does that ran out of patience with an attempt or with the whole call.
+fn may_be_noise(trial: &Trial<'_>, finding: &Finding) -> bool {
+    let Handling { attempts, outcome, earlier, noise_ms, .. } = trial.handling;
     let timed_out =
-        outcome.iter().chain(earlier).any(|outcome| outcome.class == OutcomeClass::Timeout);
-    timed_out || heaviest.all(|finding| finding.is_within(*noise_ms))
+        outcome.iter().chain(earlier).any(|outcome| outcome.class == OutcomeClass::Timeout)
+            || attempts.iter().any(|attempt| attempt.end == End::Left);
+    if timed_out { !finding.is_certain(*noise_ms) } else { finding.is_within(*noise_ms) }
 }
 
 /// Why nothing can be said about the client, if that is so. A fault that could not strike because the client

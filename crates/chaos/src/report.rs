@@ -7,7 +7,7 @@ mod words;
 use serde::Serialize;
 
 use crate::handling::{Attempt, Handling};
-use crate::oracle::{Code, Finding, Judgement, Verdict, calls, judge_calls, secrets};
+use crate::oracle::{Code, Finding, Judgement, Level, Verdict, calls, judge_calls, secrets};
 use crate::scenario::{Scenario, Severity, Surface};
 
 /// Stands in a record where a credential stood in what a client said or sent.
@@ -107,13 +107,16 @@ impl TrialReport {
 
     fn judged(scenario: &Scenario, surface: Surface, judgement: Judgement) -> Self {
         let Judgement { verdict, findings, reason } = judgement;
-        let decided = findings.iter().find(|finding| finding.level.verdict() == verdict);
+        // A note decides nothing.
+        let mut told = findings.iter().filter(|finding| finding.level != Level::Note);
+        let first = told.clone().next();
+        let decided = told.find(|finding| finding.level.verdict() == verdict).or(first);
         Self {
             scenario: scenario.id.clone(),
             surface,
             severity: scenario.severity,
             verdict,
-            finding: decided.or_else(|| findings.first()).map(|finding| finding.code),
+            finding: decided.map(|finding| finding.code),
             findings,
             reason,
             expected: words::expected(scenario),

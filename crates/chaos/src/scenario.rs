@@ -210,18 +210,18 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// The official clients' default: it gives three attempts.
-pub(crate) fn retries() -> u32 {
+/// What is usual: the official clients' default, which gives three attempts.
+pub fn retries() -> u32 {
     2
 }
 
 /// Long enough for a loopback answer on a busy machine, so that only a scenario about time sets its own.
-pub(crate) fn timeout_ms() -> u64 {
+pub fn timeout_ms() -> u64 {
     5_000
 }
 
 /// Room for the default retries with their waits, and no more than a person would sit through.
-pub(crate) fn deadline_ms() -> u64 {
+pub fn deadline_ms() -> u64 {
     15_000
 }
 

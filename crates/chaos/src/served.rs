@@ -12,6 +12,7 @@ use classify::{Class, Cut, CutKind, Headers, Observation, Reply, envelope, strea
 
 use flate2::read::GzDecoder;
 use memchr::memmem;
+use serde_json::Value;
 
 use crate::handling::{Attempt, End};
 
@@ -40,8 +41,9 @@ pub struct Served {
 pub enum Truth {
     /// A complete answer: nothing is missing.
     Complete,
-    /// An answer that came to its end against the rules of its grammar, framing or coding, or in another form
-    /// than was asked for. Good clients differ over it, and only a scenario can say what is right.
+    /// An answer that came to its end against the rules of its grammar, framing or coding, in another form than was
+    /// asked for, or with a tool call in it that did not come to its own. Good clients differ over it, and only a
+    /// scenario can say what is right.
     Doubtful,
     /// The API said no, in the body or in the stream.
     Error { status: u16, error_type: Option<String>, request_id: Option<String> },
@@ -76,7 +78,7 @@ pub fn served(attempt: &Attempt) -> Served {
     };
     let truth = match truth(&reply, class) {
         _ if !readable => Truth::Doubtful,
-        Truth::Complete if bent => Truth::Doubtful,
+        Truth::Complete if bent || tools.iter().any(|tool| tool.input.is_none()) => Truth::Doubtful,
         // What was not kept may have made an answer of it.
         Truth::NoAnswer if is_excerpt || is_doubtful(&reply, framed, stopped) => Truth::Doubtful,
         truth => truth,
@@ -96,6 +98,18 @@ impl Served {
             self.truth = Truth::Doubtful;
         }
         self
+    }
+}
+
+impl Served {
+    /// Whether the last event of a stream, as far as it was sent and kept, is a ping.
+    pub(crate) fn ends_in_ping(&self) -> bool {
+        let Some(reply) = self.reply.as_ref().filter(|reply| is_stream(reply)) else {
+            return false;
+        };
+        let events = ended_events(&reply.body);
+        let before = memmem::rfind(events, b"\n\n").unwrap_or_default();
+        find(&events[before..], b"\"ping\"").is_some()
     }
 }
 
@@ -183,7 +197,11 @@ fn truth(reply: &Reply, class: Class) -> Truth {
     if envelope.is_none() && reply.status < 400 {
         return Truth::NoAnswer;
     }
-    let envelope = envelope.unwrap_or_default();
+    let mut envelope = envelope.unwrap_or_default();
+    // The envelope is read loosely; nobody has to find a type in a list.
+    if is_list_of_errors(&reply.body) {
+        envelope.error_type = None;
+    }
     let header = reply.headers.get("request-id").map(str::to_owned);
     let request_id = header.or_else(|| envelope.request_id.map(String::from));
     Truth::Error {
@@ -191,6 +209,10 @@ fn truth(reply: &Reply, class: Class) -> Truth {
         error_type: envelope.error_type.map(String::from),
         request_id,
     }
+}
+
+fn is_list_of_errors(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|body| body["error"].is_array())
 }
 
 /// The reply in these bytes, given how the connection ended.

@@ -11,7 +11,7 @@ mod faults;
 use crate::handling::OutcomeClass;
 use crate::oracle::{Code, Level, Verdict};
 use crate::report::TrialReport;
-use crate::scenario::{Asks, At, Connect, Expect, Scenario, Severity, Span, Surface};
+use crate::scenario::{Asks, At, Connect, Expect, Fault, Scenario, Severity, Span, Surface};
 
 use dice::Dice;
 use faults::{SLOW_MS_MAX, strikes};
@@ -94,8 +94,12 @@ pub fn draw(seed: u64, number: u64) -> Scenario {
     let replies = replies(&mut dice, streams, &ask);
     let mut faults = strikes(&mut dice, streams, timeout_ms);
     if 1 < ask.n_calls() {
-        // A request that is answered before it was read cannot be told from those of the other calls.
-        faults.retain(|strike| !matches!(strike.at, At::RequestByte(_)));
+        // A request that is answered before it was read, or that a redirect made one without a body, cannot be told
+        // from those of the other calls.
+        faults.retain(|strike| {
+            let is_redirect = matches!(strike.fault, Fault::Redirect { .. });
+            !is_redirect && !matches!(strike.at, At::RequestByte(_))
+        });
     }
     if replies.iter().any(|reply| reply == UNFRAMED_STREAM) && dice.one_in(2) {
         faults.insert(0, faults::long_stream(&mut dice));

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::message::{self, Message, fitting_status, protocol};
 use crate::policy::{AfterStop, Policy, Reading};
 use crate::retry::{Trouble, retry_after_ms};
-use crate::sse::Decoder;
+use crate::sse::{Decoder, Defect};
 use crate::stream::Gathering;
 
 /// One attempt that failed: the error for the caller, and what the retry decision needs of it.
@@ -39,7 +39,8 @@ pub(crate) async fn head(
 ) -> Result<Response, Failure> {
     let response = http.execute(request).await.map_err(|error| transport(&error))?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    if (200..300).contains(&status) {
+    let is_taken = (300..400).contains(&status) && policy.reading.takes_anything;
+    if (200..300).contains(&status) || is_taken {
         return Ok(response);
     }
     let said = match coding(&headers) {
@@ -136,7 +137,10 @@ async fn events(
         }
         let mut bytes = &piece[..];
         while let Some(event) = decoder.next(&mut bytes) {
-            let event = event.map_err(|defect| protocol(&defect.to_string()))?;
+            let event = match event {
+                Err(Defect::NotUtf8) if reading.skips_unreadable => continue,
+                event => event.map_err(|defect| protocol(&defect.to_string()))?,
+            };
             if gathering.stopped && !reading.takes_second_message {
                 continue;
             }

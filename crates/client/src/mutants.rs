@@ -106,6 +106,11 @@ pub const MUTANTS: &[Mutant] = &[
         change: |policy| policy.replays_after_delta = true,
     },
     Mutant {
+        name: "answers-from-memory",
+        breaks: "It gives every caller the answer that it gave to the first.",
+        change: |policy| policy.answers_from_memory = true,
+    },
+    Mutant {
         name: "accepts-half-stream",
         breaks: "It takes a stream without its last event for a whole answer.",
         change: |policy| policy.demands_message_stop = false,
@@ -165,7 +170,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "keeps-abandoned-connections",
-        breaks: "It leaves the connection of an attempt open that ran out of time.",
+        breaks: "It leaves the connection of an attempt open that ran out of time or was called off.",
         change: |policy| policy.sending.lets_go = false,
     },
     Mutant {
@@ -249,6 +254,11 @@ pub const MUTANTS: &[Mutant] = &[
         change: |policy| policy.reading.names_errors = false,
     },
     Mutant {
+        name: "empties-tool-input",
+        breaks: "It hands over a tool's call without the input that came in pieces.",
+        change: |policy| policy.reading.reads_tool_input = false,
+    },
+    Mutant {
         name: "executes-cut-tool-call",
         breaks: "It closes the input of a tool that was cut, and hands over the call.",
         change: |policy| policy.reading.repairs_tool_input = true,
@@ -265,7 +275,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "accepts-anything",
-        breaks: "It takes whatever comes with a status of success for an answer.",
+        breaks: "It takes whatever comes without a status of an error for an answer.",
         change: |policy| policy.reading.takes_anything = true,
     },
     Mutant {

@@ -30,6 +30,8 @@ pub struct Policy {
     pub repeats_success: bool,
     /// Whether to start over although the caller has seen a piece of the answer.
     pub replays_after_delta: bool,
+    /// Whether the answer to one call is the answer to all that follow.
+    pub answers_from_memory: bool,
     /// Whether a stream without its last event is an error.
     pub demands_message_stop: bool,
     /// Limit on an attempt; in a stream, on each silence.
@@ -47,7 +49,7 @@ pub struct Sending {
     pub key_goes: KeyPlace,
     /// Headers that are forgotten.
     pub leaves_out: &'static [&'static str],
-    /// Whether the connection of an attempt that ran out of time is closed.
+    /// Whether the connection of an attempt that ran out of time, or was called off, is closed.
     pub lets_go: bool,
     pub redirects_max: usize,
     pub retry_changes: Option<Part>,
@@ -92,13 +94,15 @@ pub struct Reading {
     pub keeps_stop_reason: bool,
     /// Whether errors keep status, type, code and request id.
     pub names_errors: bool,
+    /// Whether the input of a tool is read where it comes in pieces.
+    pub reads_tool_input: bool,
     /// Whether the input of a tool that was cut is closed by guess and handed over.
     pub repairs_tool_input: bool,
     /// Whether errors show the key.
     pub shows_key: bool,
-    /// Whether known events that cannot be read are passed over.
+    /// Whether events and lines that cannot be read are passed over.
     pub skips_unreadable: bool,
-    /// Whether anything under a status of success is an answer.
+    /// Whether anything is an answer that has no status of an error.
     pub takes_anything: bool,
     /// Whether a second message on a stream is read like the first.
     pub takes_second_message: bool,
@@ -133,6 +137,7 @@ impl Policy {
             repeats_the_hopeless: false,
             repeats_success: false,
             replays_after_delta: false,
+            answers_from_memory: false,
             demands_message_stop: true,
             attempt_ms_max: 600_000,
             call_ms_max: 3_600_000,
@@ -153,6 +158,7 @@ impl Policy {
                 joins_split_characters: true,
                 keeps_stop_reason: true,
                 names_errors: true,
+                reads_tool_input: true,
                 repairs_tool_input: false,
                 shows_key: false,
                 skips_unreadable: false,

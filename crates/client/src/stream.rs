@@ -231,7 +231,7 @@ fn append(block: &mut Block, name: &str, piece: &str) -> Result<(), String> {
 
 /// The input that came in pieces, if it did.
 fn tool_input(input: &str, partial: &str, reading: &Reading) -> Result<Option<Value>, Error> {
-    if input.is_empty() {
+    if input.is_empty() || !reading.reads_tool_input {
         return Ok(None);
     }
     if reading.repairs_tool_input {

@@ -44,10 +44,10 @@ fn check_success(
     let media = media_type(reply);
     if media == "application/x-jsonl" {
         for line in reply.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            check_value(edition, operation, media, line, findings);
+            check_value(edition, operation, &media, line, findings);
         }
     } else {
-        check_value(edition, operation, media, &reply.body, findings);
+        check_value(edition, operation, &media, &reply.body, findings);
     }
 }
 
@@ -60,7 +60,7 @@ fn check_stream(
     let media = media_type(reply);
     let mut decoder = sse::Decoder::default();
     for event in decoder.push(&reply.body) {
-        check_value(edition, operation, media, event.data.as_bytes(), findings);
+        check_value(edition, operation, &media, event.data.as_bytes(), findings);
     }
 }
 
@@ -145,9 +145,10 @@ fn check_request_id(reply: &Reply, findings: &mut Vec<Finding>) {
     }
 }
 
-fn media_type(reply: &Reply) -> &str {
+/// Without its parameters. It means the same in any case.
+fn media_type(reply: &Reply) -> String {
     let value = reply.headers.get("content-type").unwrap_or_default();
-    value.split_once(';').map_or(value, |(media, _)| media).trim()
+    value.split_once(';').map_or(value, |(media, _)| media).trim().to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ const SNAPSHOTS: &str = "snapshots";
 const CLIENTS: &str = "clients";
 
 /// The reference client waits in no time or does nothing meanwhile, so more of its trials go on at once.
-const REFERENCE_JOBS: Jobs = Jobs { usual: 16, timed: 8 };
+const REFERENCE_JOBS: Jobs = Jobs { usual: 32, timed: 16 };
 
 /// The verb.
 pub fn chaos(args: &ChaosArgs) -> Result<Exit, Stop> {
@@ -331,7 +331,9 @@ fn contract_check(contract: &Contract) -> impl Fn(&Request) -> Vec<String> + Syn
     move |request| {
         let Some(now) = now else { return vec![] };
         let violations = mock::violations(&state, contract, &config, request, now);
-        violations.iter().map(|one| format!("{} {}: {}", one.rule, one.path, one.message)).collect()
+        let place = |path: &str| if path.is_empty() { String::new() } else { format!(" {path}") };
+        let told = violations.iter().map(|one| (one.rule, place(&one.path), &one.message));
+        told.map(|(rule, place, message)| format!("{rule}{place}: {message}")).collect()
     }
 }
 

@@ -7,9 +7,11 @@ mod entry;
 mod example;
 mod exits;
 mod families;
+mod handling;
 mod index;
 mod layout;
 mod page;
+mod scenario;
 mod screen;
 
 pub use entry::{Entry, Example, Fact, Kind, Line};

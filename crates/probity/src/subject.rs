@@ -315,11 +315,11 @@ fn user(words: &str) -> Value {
 fn request(turns: &[Value], tools: bool) -> Value {
     let mut request = json!({ "model": "claude-sonnet-5-5", "max_tokens": 64, "messages": turns });
     if tools {
-        let properties = json!({ "key": { "type": "string" } });
-        let schema = json!({ "type": "object", "properties": properties, "required": ["key"] });
-        request["tools"] = json!([
-            { "name": "look_up", "description": "Looks a word up.", "input_schema": schema }
-        ]);
+        let properties = json!({ "city": { "type": "string" }, "amount": { "type": "number" } });
+        let schema = json!({ "type": "object", "properties": properties });
+        let text = "Tells the weather of a city.";
+        request["tools"] =
+            json!([{ "name": "get_weather", "description": text, "input_schema": schema }]);
     }
     request
 }

@@ -125,6 +125,9 @@ fn a_client_that_believes_anything_is_caught_and_told_of_everywhere() {
     assert_eq!((junit.tests, junit.failures), (1, 1));
     assert!(ran.read("card.md").contains("| fail | S1 | `cut-mid-body-cl` | create | false-ok: "));
     assert!(ran.read("card.html").contains("cut-mid-body-cl"));
+    let again =
+        "probity chaos --client trusting --tier 1 --scenario cut-mid-body-cl --surface create";
+    assert!(ran.read("card.xml").contains(again), "{}", ran.read("card.xml"));
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn an_expected_failure_is_excused_and_a_stale_one_is_not() {
     let known = format!("{head}{}", failure("cut-mid-body-cl"));
     let ran = run("excused", &[("client.sh", TRUSTING), ("e.toml", &known)], &args);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains("known"), "{}", ran.out);
+    assert!(ran.out.contains("trusting tier 1: 1 known"), "{}", ran.out);
     let healthy = [
         "--client",
         "trusting=bash client.sh",

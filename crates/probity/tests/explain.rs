@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use chaos::oracle::Code;
 use contract::case::{Origin, Permitted};
 use contract::corpus::{self, Plan};
 use contract::rules;
@@ -50,6 +51,9 @@ fn ids_are_unique_and_everything_has_one() {
     }
     for rule in rules::all() {
         assert!(ids.contains(rule.id), "{}", rule.id);
+    }
+    for code in Code::ALL {
+        assert!(ids.contains(code.name()), "{code}");
     }
 }
 
@@ -162,6 +166,7 @@ fn a_word_of_any_kind_is_explained() {
             "400-credit-balance",
             "err-400 (scenario)",
             "attempts    1",
+            "try it      `probity chaos --scenario err-400`",
             "exit-3 (exit code)",
             "model-retiring-soon (lint)",
         ],
@@ -191,6 +196,10 @@ fn other_spellings_lead_to_the_word() {
             "exit-3 (exit code)",
             "rate_limit_error (error type)",
         ],
+    );
+    check(
+        &["False_OK", "early-retry"],
+        &["false-ok (finding)", "early-retry (finding)", "remedy      Read `retry-after-ms`"],
     );
     check(
         &["mut/bounds/too-long/tools", "field-missing"],

@@ -305,7 +305,7 @@ fn card(name: &str, version: &str, language: &str, mut results: Vec<TrialReport>
             version: version.to_owned(),
             language: language.to_owned(),
             runtime: (language == "python").then(|| "3.11.2".to_owned()),
-            asked_as: Some(format!("crates/wire/clients/{language}")),
+            asked_as: Some(format!("--client crates/wire/clients/{language}")),
         },
         profile: Profile::Default,
         results,

@@ -16,11 +16,12 @@ const CAUSES_MAX = 10;
 
 const ADDRESS = /^(https?:\/\/(127\.0\.0\.1|localhost)|http:\/\/([a-z0-9-]+\.)+invalid):\d+(\/.*)?$/;
 
-// The one tool that a `run` with `tools` offers.
+// The one tool that a `run` with `tools` offers: the one that the scripted answers call. What else is called, a client
+// may refuse.
 export const TOOL = {
-  name: "look_up",
-  description: "Looks a word up.",
-  schema: { type: "object", properties: { key: { type: "string" } }, required: ["key"] },
+  name: "get_weather",
+  description: "Tells the weather of a city.",
+  schema: { type: "object", properties: { city: { type: "string" }, amount: { type: "number" } } },
 };
 
 // What a surface throws when the caller has called it off, as the command asked for.

@@ -29,11 +29,12 @@ ADDRESS = re.compile(r"(https?://(127\.0\.0\.1|localhost)|http://([a-z0-9-]+\.)+
 # Half of a character, which a Python string can hold and a line of JSON should not.
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
-# The one tool that a `run` with `tools` offers.
+# The one tool that a `run` with `tools` offers: the one that the scripted answers call. What else is called, a client
+# may refuse.
 TOOL = {
-    "name": "look_up",
-    "description": "Looks a word up.",
-    "schema": {"type": "object", "properties": {"key": {"type": "string"}}, "required": ["key"]},
+    "name": "get_weather",
+    "description": "Tells the weather of a city.",
+    "schema": {"type": "object", "properties": {"city": {"type": "string"}, "amount": {"type": "number"}}},
 }
 
 # For clients that await. It outlives every run, as the loop of their caller would: what they leave open stays open.
@@ -78,7 +79,12 @@ def drive(client, surfaces, caps, defaults, facts_of, client_of=lambda run: None
             print(json.dumps(plain(answer)), file=out, flush=True)
 
     def perform(run):
-        say({"seq": run["seq"], **outcome_of(run, surfaces, client_of, facts_of)})
+        try:
+            told = outcome_of(run, surfaces, client_of, facts_of)
+        except Exception as mistake:
+            # Silence would be taken for a hang of the client's.
+            told = {"outcome": "skipped", "message": f"the driver failed: {mistake!r}"}
+        say({"seq": run["seq"], **told})
 
     for line in sys.stdin:
         command = json.loads(line)

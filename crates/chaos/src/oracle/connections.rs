@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use super::retries::STORM;
 use super::{Call, Code, Finding, Trial};
 use crate::handling::{Attempt, CANARY_KEY, End};
 use crate::scenario::Tls;
@@ -51,14 +52,21 @@ pub(super) fn given_up_is_let_go(call: &Call<'_>) -> Vec<Finding> {
     attempts.iter().enumerate().filter_map(judge).collect()
 }
 
-/// The scenario says how many connections are enough.
+/// The scenario says how many connections are enough. Where none of them carried a request, each was an attempt.
 pub(super) fn connections_are_few(trial: &Trial<'_>) -> Vec<Finding> {
     let Some(span) = trial.scenario.expect.connections else { return vec![] };
-    let most = trial.handling.attempts.iter().map(|attempt| attempt.connection).max();
+    let attempts = &trial.handling.attempts;
+    let most = attempts.iter().map(|attempt| attempt.connection).max();
     let n_connections = most.unwrap_or_default().max(trial.handling.connections);
-    let too_many = span.last.is_some_and(|last| last < n_connections);
-    let detail = || format!("{n_connections} connections instead of {span}");
-    too_many.then(|| Code::TooManyConnections.warn(detail())).into_iter().collect()
+    if span.last.is_none_or(|last| n_connections <= last) {
+        return vec![];
+    }
+    let detail = format!("{n_connections} connections instead of {span}");
+    vec![if attempts.is_empty() && STORM < n_connections {
+        Code::RetryStorm.fail(detail)
+    } else {
+        Code::TooManyConnections.warn(detail)
+    }]
 }
 
 pub(super) fn replies_are_awaited(trial: &Trial<'_>) -> Vec<Finding> {

@@ -1,6 +1,6 @@
 //! The scenario's own demands.
 
-use super::truth::{excerpt, words};
+use super::truth::{excerpt, shown, words};
 use super::waits::early_by;
 use super::{Call, Code, Finding, Trial};
 use crate::handling::{Outcome, OutcomeClass};
@@ -8,6 +8,9 @@ use crate::scenario::Expect;
 
 /// A wait may exceed its upper bound by a quarter and by this much, for scheduling.
 const LATE_MS: u64 = 1_000;
+
+/// Stands in a scenario for the host and port that were called.
+const ADDRESS: &str = "{address}";
 
 /// The attempts of all calls together. A client that was cut short in a wait might have come back.
 pub(super) fn attempts_are_as_many(trial: &Trial<'_>) -> Vec<Finding> {
@@ -81,7 +84,8 @@ fn facts_are_right(expect: &Expect, outcome: &Outcome) -> Vec<Finding> {
     let mut findings = vec![];
     let is_error = !matches!(outcome.class, OutcomeClass::Failed | OutcomeClass::Success);
     if is_error && expect.status.is_some() && outcome.status != expect.status {
-        let detail = format!("status {:?} instead of {:?}", outcome.status, expect.status);
+        let detail =
+            format!("status {} instead of {}", shown(&outcome.status), shown(&expect.status));
         findings.push(Code::UntypedError.fail(detail));
     }
     for (name, expected, found) in [
@@ -90,18 +94,26 @@ fn facts_are_right(expect: &Expect, outcome: &Outcome) -> Vec<Finding> {
         ("request id", &expect.request_id, &outcome.request_id),
     ] {
         if is_error && expected.is_some() && found != expected {
-            let detail = format!("{name} {found:?} instead of {expected:?}");
+            let detail = format!("{name} {} instead of {}", shown(found), shown(expected));
             findings.push(Code::UntypedError.fail(detail));
         }
     }
     let told = outcome.class == OutcomeClass::Success
         && (outcome.text.is_some() || outcome.stop_reason.is_some());
     if told && expect.stop_reason.is_some() && outcome.stop_reason != expect.stop_reason {
-        let detail =
-            format!("stop reason {:?} instead of {:?}", outcome.stop_reason, expect.stop_reason);
+        let detail = format!(
+            "stop reason {} instead of {}",
+            shown(&outcome.stop_reason),
+            shown(&expect.stop_reason)
+        );
         findings.push(Code::LostStopReason.fail(detail));
     }
     findings
+}
+
+/// Words as a scenario wants them; the address is another one each time.
+fn quoted(words: &str) -> String {
+    if words == ADDRESS { "the address".to_owned() } else { format!("{words:?}") }
 }
 
 /// A longer error fills a screen, and nobody finds its beginning.
@@ -114,11 +126,11 @@ pub(super) fn error_helps(call: &Call<'_>) -> Vec<Finding> {
     let mut findings = vec![];
     let message = outcome.message.to_lowercase();
     let says = |words: &String| {
-        message.contains(&words.replace("{address}", &call.handling.address).to_lowercase())
+        message.contains(&words.replace(ADDRESS, &call.handling.address).to_lowercase())
     };
     let wanted = &call.scenario.expect.says;
     if call.is_last && !satisfied && !wanted.is_empty() && !wanted.iter().any(says) {
-        let words: Vec<_> = wanted.iter().map(|words| format!("{words:?}")).collect();
+        let words: Vec<_> = wanted.iter().map(|words| quoted(words)).collect();
         let detail = format!("none of {} in {:?}", words.join(", "), excerpt(&outcome.message));
         findings.push(Code::UnhelpfulError.warn(detail));
     }

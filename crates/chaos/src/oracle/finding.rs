@@ -229,6 +229,27 @@ impl Code {
         )
     }
 
+    /// Whether it stands in what was sent or said, or in the number of attempts that nothing excuses: no clock has a
+    /// part in it.
+    fn is_plain(self) -> bool {
+        matches!(
+            self,
+            Self::BodyAbroad
+                | Self::BodyChanged
+                | Self::BudgetExceeded
+                | Self::CredentialChanged
+                | Self::CredentialLeak
+                | Self::IdempotencyKeyChanged
+                | Self::IdempotencyKeyReused
+                | Self::KeyLeak
+                | Self::MalformedRequest
+                | Self::Pipelined
+                | Self::RequestChanged
+                | Self::RetryCountWrong
+                | Self::RetryStorm
+        )
+    }
+
     pub(crate) fn fail(self, detail: impl Into<String>) -> Finding {
         self.at(Level::Fail, detail)
     }
@@ -254,6 +275,11 @@ impl Finding {
     /// A measured time is past its bound by so much; clocks that err by less cannot explain it.
     pub(crate) fn by(self, margin_ms: u64) -> Self {
         Self { margin_ms: Some(margin_ms), ..self }
+    }
+
+    /// Whether it holds even for a client that late timers drove to give up.
+    pub(crate) fn is_certain(&self, noise_ms: u64) -> bool {
+        self.code.is_plain() || self.code.is_about_time() && !self.is_within(noise_ms)
     }
 
     /// Whether timers that were late by so much may have brought it about.

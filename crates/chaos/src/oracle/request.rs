@@ -5,8 +5,10 @@
 
 use serde::de::IgnoredAny;
 
+use super::turn::is_given_back;
 use super::{Code, Finding, Trial};
 use crate::handling::Attempt;
+use crate::scenario::PromptShape;
 
 /// The path that every base address is extended by.
 const PATH: &str = "/v1/messages";
@@ -35,6 +37,9 @@ pub(super) fn request_is_well_formed(trial: &Trial<'_>) -> Vec<Finding> {
         let place = all.iter().position(|one| one.number == attempt.number);
         let objections = place.and_then(|place| trial.handling.objections.get(place));
         let mut wrong = objections.cloned().unwrap_or_default();
+        wrong.retain(|objection| {
+            !is_asked_for(objection, trial) && !is_given_back(objection, trial)
+        });
         wrong.extend(line(attempt, &trial.scenario.connect.path));
         wrong.extend(credential(attempt));
         wrong.extend(raw_head(&attempt.raw_head));
@@ -48,6 +53,15 @@ pub(super) fn request_is_well_formed(trial: &Trial<'_>) -> Vec<Finding> {
     };
     let attempts = trial.calls.iter().filter_map(|call| call.handling.attempts.first());
     attempts.flat_map(first).collect()
+}
+
+/// The rule of the contract that half a character breaks, however well it is escaped.
+const LONE_SURROGATE: &str = "body-lone-surrogate";
+
+/// Whether it objects to what the scenario itself put into the prompt: an escape of it is all that a client can do,
+/// short of a refusal.
+fn is_asked_for(objection: &str, trial: &Trial<'_>) -> bool {
+    trial.scenario.ask.prompt == PromptShape::LoneSurrogate && objection.starts_with(LONE_SURROGATE)
 }
 
 /// Method and path.

@@ -1,6 +1,7 @@
 //! Rules about which attempts are repeated, and how many there are.
 
 use classify::Class;
+use memchr::memmem;
 
 use super::demand::Demand;
 use super::sameness::credential;
@@ -10,7 +11,7 @@ use crate::scenario::{Credential, Surface};
 use crate::served::{Served, Truth};
 
 /// Past this many attempts no declared budget is an excuse.
-const STORM: u32 = 10;
+pub(super) const STORM: u32 = 10;
 
 /// Browsers give up after as many.
 const HOPS_MAX: u32 = 20;
@@ -36,6 +37,14 @@ pub(super) fn only_the_retryable_is_retried(call: &Call<'_>) -> Vec<Finding> {
     findings
 }
 
+/// The limits of common readers lie between this and 80 KiB: who refuses a longer head could not see the answer, and
+/// only should know that it will be the same again.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+
+fn head_bytes(attempt: &Attempt) -> usize {
+    memmem::find(&attempt.served, b"\r\n\r\n").unwrap_or(attempt.served.len())
+}
+
 fn needless_retry(
     surface: Surface,
     before: &Attempt,
@@ -44,10 +53,12 @@ fn needless_retry(
 ) -> Option<Finding> {
     let number = before.number;
     if served.truth == Truth::Complete && before.end != End::Left {
-        return Some(
-            Code::RepeatedAfterSuccess
-                .fail(format!("attempt {number} was given a complete answer")),
-        );
+        let detail = format!("attempt {number} was given a complete answer");
+        return Some(if HEAD_BYTES_MAX < head_bytes(before) {
+            Code::RepeatedAfterSuccess.warn(format!("{detail} under a head of many bytes"))
+        } else {
+            Code::RepeatedAfterSuccess.fail(detail)
+        });
     }
     if surface.streams() && served.delta_delivered && served.truth != Truth::Complete {
         let detail =
@@ -78,8 +89,11 @@ fn needless_retry(
 pub(super) fn budget_is_kept(call: &Call<'_>) -> Vec<Finding> {
     let n_hops = call.served.iter().filter(|served| served.redirects()).count();
     let n_hops = u32::try_from(n_hops).unwrap_or(u32::MAX);
-    if HOPS_MAX < n_hops {
-        return vec![Code::RedirectLoop.fail(format!("{n_hops} redirects"))];
+    // The last redirect was shown, and followed only if another request came of it, here or abroad.
+    let ends_in_one = call.served.last().is_some_and(Served::redirects) && call.abroad.is_none();
+    let n_followed = n_hops.saturating_sub(u32::from(ends_in_one));
+    if HOPS_MAX < n_followed {
+        return vec![Code::RedirectLoop.fail(format!("{n_followed} redirects were followed"))];
     }
     // The last redirect may have been obeyed or not.
     let n_attempts = call.n_attempts().saturating_sub(n_hops).max(1);

@@ -1,5 +1,6 @@
 //! Rules about how alike the attempts of one call are.
 
+use super::truth::shown;
 use super::{Call, Code, Finding, Trial};
 use crate::handling::Attempt;
 
@@ -100,7 +101,8 @@ fn same_call(first: &Attempt, before: &Attempt, retry: &Attempt) -> Vec<Finding>
     let number = retry.number;
     let mut findings = vec![];
     if key(first) != key(retry) {
-        let detail = format!("attempt {number}: {:?} instead of {:?}", key(retry), key(first));
+        let detail =
+            format!("attempt {number}: {} instead of {}", shown(&key(retry)), shown(&key(first)));
         findings.push(Code::IdempotencyKeyChanged.fail(detail));
     }
     if let Some((earlier, later)) = count(before).zip(count(retry)).filter(|(one, two)| two < one) {

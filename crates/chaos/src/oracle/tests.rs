@@ -8,7 +8,7 @@ use bytes::Bytes;
 use classify::{Body, Headers, Request};
 
 use super::*;
-use crate::handling::{Attempt, CANARY_KEY, End, Outcome, OutcomeClass};
+use crate::handling::{Attempt, CANARY_KEY, End, Outcome, OutcomeClass, Sent};
 
 const SCENARIO: &str = r#"
 id = "judged"
@@ -455,6 +455,9 @@ fn redirects_are_not_retries_and_credentials_stay_at_home() {
     let endless = vec![&*moved; 22];
     let looping = handling(&endless, OutcomeClass::TransportError);
     check(&looping, Verdict::Fail, &["redirect-loop", "too-many-attempts"]);
+    // Usual clients follow twenty, and are shown one more.
+    let bounded = handling(&endless[1..], OutcomeClass::TransportError);
+    check(&bounded, Verdict::Fail, &["too-many-attempts"]);
 
     let abroad = |name: &str, value: &str, body: Body| {
         let mut handling = handling(&[&moved], OutcomeClass::Success);
@@ -521,6 +524,87 @@ fn a_call_that_does_not_end_is_placed() {
     late.elapsed_ms = 9_000;
     let told = scenario("timeout-ms = 1000");
     check_on(&told, Surface::Create, &late, Verdict::Fail, &["late-outcome"]);
+}
+
+/// Bytes that keep coming leave a limit on silence nothing to end.
+#[test]
+fn a_limit_on_silence_is_one() {
+    let trickling = |every_ms: usize| {
+        let mut slow = handling(&[OK], OutcomeClass::Success);
+        slow.attempts[0].end_ms = 9_000;
+        slow.elapsed_ms = 9_000;
+        let sent = (0..9_000).step_by(every_ms).map(|at_ms| Sent { at_ms, bytes: 1 });
+        slow.attempts[0].sent = sent.collect();
+        slow
+    };
+    let told = scenario("timeout-ms = 1000");
+    let on = |handling: &Handling, verdict, code| {
+        check_on(&told, Surface::Create, handling, verdict, &[code]);
+    };
+    on(&trickling(900), Verdict::Info, "late-timeout");
+    check_on(
+        &told,
+        Surface::Create,
+        &trickling(1_100),
+        Verdict::Fail,
+        &["late-outcome", "late-timeout"],
+    );
+    let ping = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+    let pinged = format!("{CUT_STREAM}{ping}{ping}");
+    for (served, every_ms, verdict) in [
+        (&*pinged, 900, Verdict::Warn),
+        (&*pinged, 1_100, Verdict::Fail),
+        (CUT_STREAM, 900, Verdict::Fail),
+    ] {
+        let mut hang = trickling(every_ms);
+        (hang.outcome, hang.attempts[0].end) = (None, End::Left);
+        hang.attempts[0].served = served.as_bytes().to_vec();
+        check_on(&told, Surface::Stream, &hang, verdict, &["hang"]);
+    }
+}
+
+/// What the envelope does not say as it should, nobody has to tell.
+#[test]
+fn an_error_without_a_type_is_any_error() {
+    let list = error(500, "api_error", "").replace("\"error\":{", "\"error\":[{");
+    let list = list.replace("\"}}", "\"}]");
+    let mut told = handling(&[&list, &list, &list], OutcomeClass::ApiError);
+    told.outcome.as_mut().unwrap().status = Some(500);
+    check(&told, Verdict::Pass, &[]);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nevent: error\ndata: ";
+    for class in [OutcomeClass::ApiError, OutcomeClass::Incomplete] {
+        let told = |data: &str| handling(&[&format!("{head}{data}\n\n")], class);
+        let typed = "{\"type\":\"error\",\"error\":{\"type\":\"api_error\"}}";
+        check_on(&scenario(""), Surface::Stream, &told("no"), Verdict::Pass, &[]);
+        let codes = ["untyped-error"];
+        check_on(&scenario(""), Surface::Stream, &told(typed), Verdict::Fail, &codes);
+    }
+}
+
+#[test]
+fn an_answer_under_a_long_head_should_not_be_asked_for_again() {
+    let padded = |bytes: usize| OK.replace("\r\n\r\n", &format!("\r\nx: {:0bytes$}\r\n\r\n", 0));
+    let (short, long) = (padded(10_000), padded(20_000));
+    let codes = ["repeated-after-success"];
+    check(&handling(&[&short, OK], OutcomeClass::Success), Verdict::Fail, &codes);
+    check(&handling(&[&long, OK], OutcomeClass::Success), Verdict::Warn, &codes);
+}
+
+#[test]
+fn a_stream_begins_within_the_limit() {
+    let told = scenario("timeout-ms = 1000\nretries = 0");
+    let silent = |ms: u64, served: &str| {
+        let mut silent = handling(&[served], OutcomeClass::Timeout);
+        (silent.attempts[0].end_ms, silent.attempts[0].end) = (ms, End::Left);
+        silent.elapsed_ms = ms;
+        silent
+    };
+    let on = |handling: &Handling, verdict, codes: &[&str]| {
+        check_on(&told, Surface::Stream, handling, verdict, codes);
+    };
+    on(&silent(2_200, ""), Verdict::Pass, &[]);
+    on(&silent(2_300, ""), Verdict::Fail, &["late-timeout"]);
+    on(&silent(9_000, CUT_STREAM), Verdict::Pass, &[]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Rules about how long an attempt and the whole call may take.
 
+use std::mem::replace;
+
 use super::demand::{DEMAND_MS_MAX, Demand};
 use super::{Call, Code, Finding, Trial};
 use crate::handling::{Attempt, End};
@@ -45,7 +47,11 @@ pub(super) fn calls_end(trial: &Trial<'_>) -> Vec<Finding> {
     };
     let Some(demanded_ms) = demanded_ms.filter(|&ms| is_asleep(ms)) else {
         let detail = format!("no outcome after {elapsed_ms} ms, {}", place.name());
-        return vec![Code::Hang.fail(detail)];
+        return vec![if place == Place::Read && is_pinged(call, elapsed_ms) {
+            Code::Hang.warn(format!("{detail}, where pings kept coming"))
+        } else {
+            Code::Hang.fail(detail)
+        }];
     };
     let until_ms = began_ms.saturating_sub(call.began_ms).saturating_add(demanded_ms);
     if trial.handling.censored_ms.is_some() && until_ms <= deadline_ms {
@@ -55,6 +61,23 @@ pub(super) fn calls_end(trial: &Trial<'_>) -> Vec<Finding> {
         "no outcome after {elapsed_ms} ms: the client sleeps for {demanded_ms} ms, and its caller waits {deadline_ms} ms"
     );
     vec![Code::Oversleep.fail(detail).by(until_ms.saturating_sub(deadline_ms))]
+}
+
+/// Whether bytes came until then as often as a limit on silence asks for: only one on the whole attempt, which a client
+/// should have and need not, would have run out.
+fn kept_coming(attempt: &Attempt, until_ms: u64, limit_ms: u64) -> bool {
+    let mut before_ms = attempt.head_ms;
+    let moments = attempt.sent.iter().map(|sent| sent.at_ms).chain([until_ms]);
+    let mut silences = moments.map(|at_ms| at_ms.saturating_sub(replace(&mut before_ms, at_ms)));
+    !attempt.sent.is_empty() && silences.all(|silence_ms| silence_ms < limit_ms)
+}
+
+/// Whether pings arrive to this moment: they say that the server is alive, and who listens to it may wait.
+fn is_pinged(call: &Call<'_>, now_ms: u64) -> bool {
+    let last = call.handling.attempts.last().zip(call.last());
+    last.is_some_and(|(last, served)| {
+        served.ends_in_ping() && kept_coming(last, now_ms, call.scenario.timeout_ms)
+    })
 }
 
 /// Where a client stands that has not returned.
@@ -116,6 +139,10 @@ pub(super) fn call_returns_in_time(call: &Call<'_>) -> Vec<Finding> {
     let busy_ms = call.elapsed_ms().saturating_sub(waited_ms);
     let bound_ms = attempts_ms.saturating_add(CALL_SLACK_MS + 1);
     let Some(by_ms) = busy_ms.checked_sub(bound_ms) else { return vec![] };
+    // An attempt that may take so long is told of by itself.
+    if attempts.iter().any(|one| outlasts_its_limit(one, call.scenario.timeout_ms)) {
+        return vec![];
+    }
     let detail = format!(
         "{busy_ms} ms besides its waits, {} ms of them before the first request, {after_ms} ms after the last",
         first.head_ms.saturating_sub(call.began_ms)
@@ -140,22 +167,32 @@ fn sleeps_past_the_deadline(call: &Call<'_>) -> Option<Finding> {
     Some(code.fail(detail).by(elapsed_ms - deadline_ms))
 }
 
-/// An attempt that is given nothing to wait for ends at the limit that the client was told. In a stream the
-/// limit is one on silence, which this rule cannot see.
+/// Whether the limit would have ended it, were it not one on silence.
+fn outlasts_its_limit(attempt: &Attempt, limit_ms: u64) -> bool {
+    limit_ms < attempt.end_ms.saturating_sub(attempt.head_ms)
+        && kept_coming(attempt, attempt.end_ms, limit_ms)
+}
+
+/// An attempt that is given nothing to wait for ends at the limit that the client was told. A stream has begun in that
+/// time, and from then on the limit is one on silence, which is the client's to set.
 pub(super) fn attempt_ends_in_time(call: &Call<'_>) -> Vec<Finding> {
     let limit_ms = call.scenario.timeout_ms;
     let bound_ms = limit_ms.saturating_add(limit_ms / 5 + TIMEOUT_SLACK_MS);
-    if call.surface.streams() {
-        return vec![];
-    }
     let attempts = &call.handling.attempts;
     let judge = |(idx, attempt): (usize, &Attempt)| {
+        if call.surface.streams() && !attempt.served.is_empty() {
+            return None;
+        }
         // Whoever has gone on to the next attempt has given this one up, connection or not.
         let gone_on_ms = attempts.get(idx + 1).map_or(u64::MAX, |next| next.head_ms);
         let took_ms = attempt.end_ms.min(gone_on_ms).saturating_sub(attempt.head_ms);
         let by_ms = took_ms.checked_sub(bound_ms).filter(|by_ms| 0 < *by_ms)?;
         let detail = format!("attempt {} took {took_ms} ms of {limit_ms} ms", attempt.number);
-        Some(Code::LateTimeout.fail(detail).by(by_ms))
+        Some(if outlasts_its_limit(attempt, limit_ms) {
+            Code::LateTimeout.info(format!("{detail}, while bytes kept coming")).by(by_ms)
+        } else {
+            Code::LateTimeout.fail(detail).by(by_ms)
+        })
     };
     attempts.iter().enumerate().filter_map(judge).collect()
 }

@@ -1,5 +1,7 @@
 //! Rules about what the client reports, held against what it was given.
 
+use std::fmt::Debug;
+
 use memchr::memmem;
 
 use super::connections::secrets;
@@ -193,6 +195,11 @@ pub(super) fn words(outcome: &Outcome) -> String {
     if words.is_empty() { String::new() } else { format!(": {}", excerpt(&words.join(" "))) }
 }
 
+/// A value that may be missing, as people read it.
+pub(super) fn shown<T: Debug>(value: &Option<T>) -> String {
+    value.as_ref().map_or_else(|| "none".to_owned(), |value| format!("{value:?}"))
+}
+
 pub(super) fn excerpt(text: &str) -> String {
     let mut excerpt: String = text.chars().take(EXCERPT_CHARS_MAX).collect();
     if excerpt.len() < text.len() {
@@ -213,8 +220,9 @@ pub(super) fn error_keeps_what_the_api_said(call: &Call<'_>) -> Vec<Finding> {
     {
         return vec![];
     }
-    // Nobody knows what another success with an error in it means.
-    if (201..300).contains(status) && outcome.class != OutcomeClass::ApiError {
+    // Nobody knows what another success with an error in it means, nor an error that has no type.
+    let is_unreadable = (201..300).contains(status) || *status == 200 && error_type.is_none();
+    if is_unreadable && outcome.class != OutcomeClass::ApiError {
         return vec![];
     }
     if outcome.class != OutcomeClass::ApiError {
@@ -226,15 +234,18 @@ pub(super) fn error_keeps_what_the_api_said(call: &Call<'_>) -> Vec<Finding> {
     // Inside a stream the status line had said 200: what a client makes of that is its own affair.
     if 400 <= *status && outcome.status != Some(*status) {
         findings.push(
-            Code::UntypedError.fail(format!("status {:?} instead of {status}", outcome.status)),
+            Code::UntypedError
+                .fail(format!("status {} instead of {status}", shown(&outcome.status))),
         );
     }
     if error_type.is_some() && outcome.error_type != *error_type {
-        let detail = format!("type {:?} instead of {error_type:?}", outcome.error_type);
+        let detail =
+            format!("type {} instead of {}", shown(&outcome.error_type), shown(error_type));
         findings.push(Code::UntypedError.fail(detail));
     }
     if request_id.is_some() && outcome.request_id != *request_id {
-        let detail = format!("request id {:?} instead of {request_id:?}", outcome.request_id);
+        let detail =
+            format!("request id {} instead of {}", shown(&outcome.request_id), shown(request_id));
         findings.push(Code::UntypedError.warn(detail));
     }
     findings

@@ -2,6 +2,7 @@
 
 use super::demand::Demand;
 use super::{Call, Code, Finding};
+use crate::served::Truth;
 
 /// A wait may be this much shorter than demanded, or by [`EARLY_PERCENT`] if that is more: clocks differ.
 pub(super) const EARLY_MS_MIN: u64 = 50;
@@ -97,10 +98,14 @@ impl Call<'_> {
         gap.is_some_and(|(idx, _)| matches!(self.served[*idx].demand(), Demand::Wait { .. }))
     }
 
-    /// The waits that are the client's own choice. A stale connection may be replaced at once.
+    /// The waits that are the client's own choice. A stale connection may be replaced at once, and after an answer
+    /// there is nothing to wait for.
     fn free_gaps(&self) -> impl Iterator<Item = (usize, u64)> {
         self.gaps().filter(|(idx, _)| {
-            !matches!(self.served[*idx].demand(), Demand::Wait { .. }) && !self.stale[*idx]
+            let served = &self.served[*idx];
+            !matches!(served.demand(), Demand::Wait { .. })
+                && !self.stale[*idx]
+                && served.truth != Truth::Complete
         })
     }
 }

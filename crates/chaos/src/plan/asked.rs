@@ -50,8 +50,11 @@ impl Asked<'_> {
 
 /// Whether what should be a key is none: empty, or with white space in it.
 fn is_malformed(headers: &Headers) -> bool {
-    let bearer =
-        |value: &str| value.strip_prefix("Bearer ").map_or_else(|| value.to_owned(), str::to_owned);
+    // White space at the end of a header is lost on its way, the one before an empty key too.
+    let bearer = |value: &str| {
+        let key = value.strip_prefix("Bearer").unwrap_or(value);
+        key.strip_prefix(' ').unwrap_or(key).to_owned()
+    };
     let keys =
         [headers.get("x-api-key").map(str::to_owned), headers.get("authorization").map(bearer)];
     let mut keys = keys.into_iter().flatten();

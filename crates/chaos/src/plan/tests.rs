@@ -192,6 +192,7 @@ fn a_fault_strikes_the_requests_that_it_is_about() {
         (&When::CredentialMalformed, 1, request_with("x-api-key", ""), true),
         (&When::CredentialMalformed, 1, request_with("authorization", "Bearer a"), false),
         (&When::CredentialMalformed, 1, request_with("authorization", "Bearer  a"), true),
+        (&When::CredentialMalformed, 1, request_with("authorization", "Bearer"), true),
         (&large, 1, request_with("content-length", "2"), false),
         (&large, 1, request_with("content-length", "3"), true),
         (&large, 1, request_of("abc"), true),

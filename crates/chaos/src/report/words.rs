@@ -52,7 +52,8 @@ fn facts(expect: &Expect) -> Vec<String> {
     };
     let text = expect.text.as_ref().map(|text| format!("text {:?}", clip(text, WORDS_CHARS_MAX)));
     let connections = expect.connections.map(|span| format!("connections: {span}"));
-    let says = expect.says.iter().map(|words| format!("{words:?}")).collect::<Vec<_>>();
+    let address = |words: String| words.replace("\"{address}\"", "the address");
+    let says = expect.says.iter().map(|words| address(format!("{words:?}"))).collect::<Vec<_>>();
     let says = (!says.is_empty()).then(|| format!("an error that says {}", says.join(" or ")));
     let all = [
         expect.status.map(|status| format!("status {status}")),

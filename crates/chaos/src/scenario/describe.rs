@@ -102,10 +102,12 @@ fn condition(when: &When) -> String {
     }
 }
 
+/// Escaped before it is cut: a line has room for so many characters as they are shown.
 fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(TEXT_CHARS_MAX).collect();
-    let rest = if short.len() < text.len() { "…" } else { "" };
-    format!("\"{}{rest}\"", short.escape_debug())
+    let escaped = text.escape_debug().to_string();
+    let short: String = escaped.chars().take(TEXT_CHARS_MAX).collect();
+    let rest = if short.len() < escaped.len() { "…" } else { "" };
+    format!("\"{short}{rest}\"")
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use serde_json::Value;
 pub(super) struct Content {
     pub(super) text: String,
     pub(super) tools: Vec<ToolUse>,
-    /// Whether a stream came to its `message_stop`.
+    /// Whether a stream came to its `message_stop`, be it one that no blank line ends.
     pub(super) stopped: bool,
-    /// Whether a message has something else than a list for its content.
+    /// Whether a message has something else than a list for its content, or a stream ends without its usage.
     pub(super) bent: bool,
 }
 
@@ -38,17 +38,24 @@ pub(super) fn content(body: &[u8], streams: bool) -> Content {
         return content;
     }
     let mut open = vec![];
-    for event in Decoder::default().push(body) {
+    let mut decoder = Decoder::default();
+    for event in decoder.push(body) {
         let Ok(payload) = serde_json::from_str::<Value>(&event.data) else { continue };
         read_event(&mut content, &mut open, &payload);
         if content.stopped {
             break;
         }
     }
+    // Some readers take a last event that lacks nothing but its blank line.
+    content.stopped |= decoder.finish().dropped.is_some_and(|event| is_stop(&event.data));
     for call in open {
         close(&mut content, call, false);
     }
     content
+}
+
+fn is_stop(data: &str) -> bool {
+    serde_json::from_str::<Value>(data).is_ok_and(|payload| payload["type"] == "message_stop")
 }
 
 /// A tool call on its way.
@@ -86,6 +93,7 @@ fn read_event(content: &mut Content, open: &mut Vec<Open>, payload: &Value) {
                 close(content, open.remove(at), true);
             }
         }
+        Some("message_delta") => content.bent |= !payload["usage"].is_object(),
         Some("message_start") => push_blocks(content, &payload["message"]),
         Some("message_stop") => content.stopped = true,
         _ => {}
@@ -140,6 +148,11 @@ mod tests {
         assert_eq!(content(b"<html>", false).text, "");
         assert!(content(br#"{"content":null}"#, false).bent);
         assert!(!content(br#"{"content":[]}"#, false).bent);
+        let ended = |usage: &str| {
+            content(format!("data: {{\"type\":\"message_delta\"{usage}}}\n\n").as_bytes(), true)
+                .bent
+        };
+        assert_eq!([ended(""), ended(",\"usage\":{}")], [true, false]);
         let delta = "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n";
         let stop = "data: {\"type\":\"message_stop\"}\n\n";
         let stream = |parts: &[&str]| {
@@ -148,6 +161,8 @@ mod tests {
         };
         assert_eq!(stream(&[delta, "data: {\n\n", delta]), ("aa".to_owned(), false));
         assert_eq!(stream(&[delta, stop, delta]), ("a".to_owned(), true));
+        assert_eq!(stream(&[delta, stop.trim_end()]), ("a".to_owned(), true));
+        assert_eq!(stream(&[delta, &stop[..20]]), ("a".to_owned(), false));
     }
 
     /// A stream of one call: these pieces of input, then these events.

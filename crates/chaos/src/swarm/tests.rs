@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::handling::{Attempt, End, Handling, Outcome};
-use crate::scenario::{At, Fault};
 
 const SEED: u64 = 7;
 

@@ -169,6 +169,9 @@ async fn what_the_caller_is_told() {
     let cut = stream(&[START, &tool, &input, STOP]);
     let acted = run("executes-cut-tool-call", true, std::slice::from_ref(&cut)).await;
     assert_eq!(acted.result.unwrap().tool_calls[0].input["amount"], 1);
+    let whole = stream(&[START, &tool, &input.replace("1\"", "1}\""), STOP]);
+    let emptied = run("empties-tool-input", true, &[whole]).await;
+    assert_eq!(emptied.result.unwrap().tool_calls[0].input, serde_json::json!({}));
     let right = call(true, policy(), key(), &[cut]).await;
     assert_eq!(right.result.unwrap_err().class(), "incomplete");
 }

@@ -9,6 +9,7 @@ use wire::trial::{Stage, trial};
 
 use super::card::Client;
 use crate::config::Config;
+use crate::curl::quote;
 use crate::exit::{Exit, Stop};
 use crate::subject;
 
@@ -64,7 +65,8 @@ impl Candidate {
         let about = driver.about().await.map_err(|trouble| {
             Stop::new(Exit::NotChecked, format!("--client {asked_as}: {trouble}"))
         })?;
-        let asked_as = Some(asked_as.clone());
+        let name = asked_as.clone();
+        let asked_as = Some(flags(asked_as, *tier));
         Ok(match about {
             Some(about) => {
                 let client = about.client;
@@ -72,7 +74,7 @@ impl Candidate {
                 Client { name, version, language, runtime: client.runtime, asked_as }
             }
             None => Client {
-                name: asked_as.clone().unwrap_or_default(),
+                name,
                 version: format!("tier {}", *tier as u8),
                 language: "unknown".to_owned(),
                 runtime: None,
@@ -111,6 +113,15 @@ impl Candidate {
         if let Self::Driver { driver, .. } = self {
             driver.stop().await;
         }
+    }
+}
+
+/// What puts it on trial again.
+fn flags(asked_as: &str, tier: Tier) -> String {
+    let client = format!("--client {}", quote(asked_as));
+    match tier {
+        Tier::BlackBox | Tier::OneShot => format!("{client} --tier {}", tier as u8),
+        Tier::Persistent => client,
     }
 }
 

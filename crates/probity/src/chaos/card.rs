@@ -15,7 +15,7 @@ pub struct Client {
     pub language: String,
     /// What it ran on, if the driver says so.
     pub runtime: Option<String>,
-    /// What `--client` was given, to run it again; nothing for the reference client and for subjects in process.
+    /// The flags that put it on trial again; nothing for the reference client and for subjects in process.
     #[serde(skip)]
     pub asked_as: Option<String>,
 }
@@ -95,12 +95,12 @@ impl Counts {
         }
     }
 
-    /// Name and number of what there is, the worst first.
+    /// Name and number of what there is, as people read it, the worst first.
     pub fn named(self) -> Vec<(&'static str, usize)> {
         let all = [
             ("fail", self.fail),
             ("harness-error", self.harness_error),
-            ("excused", self.excused),
+            ("known", self.excused),
             ("warn", self.warn),
             ("info", self.info),
             ("inconclusive", self.inconclusive),
@@ -143,7 +143,7 @@ impl Scorecard {
     /// The command that plays this one again.
     pub fn command(&self, report: &TrialReport) -> String {
         let client = match &self.client.asked_as {
-            Some(client) => format!(" --client {}", crate::curl::quote(client)),
+            Some(flags) => format!(" {flags}"),
             None => String::new(),
         };
         let profile = match self.profile {
@@ -162,8 +162,11 @@ impl Scorecard {
 pub fn cause(report: &TrialReport) -> String {
     let decided = report.findings.iter().find(|finding| Some(finding.code) == report.finding);
     match (decided, &report.reason) {
-        (Some(finding), Some(reason)) => format!("{}: {} ({reason})", finding.code, finding.detail),
-        (Some(finding), None) => format!("{}: {}", finding.code, finding.detail),
+        // What could not be judged besides is no part of the cause; why a judgement is doubtful is.
+        (Some(finding), Some(reason)) if report.verdict == Verdict::Inconclusive => {
+            format!("{}: {} ({reason})", finding.code, finding.detail)
+        }
+        (Some(finding), _) => format!("{}: {}", finding.code, finding.detail),
         (None, reason) => reason.clone().unwrap_or_default(),
     }
 }

@@ -10,7 +10,7 @@ mod declared;
 mod ledger;
 mod play;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chaos::oracle::{Code, Level, Verdict};
 use chaos::{Scenario, Surface, TrialReport};
@@ -18,8 +18,8 @@ use client::MUTANTS;
 use client::mutants::Mutant;
 
 use self::declared::Declared;
-use super::schedule::CANARY;
 use crate::exit::Stop;
+use crate::smoke::CANARY;
 use crate::specs::{Overrides, Specs};
 
 /// Where it is written down who fails what.
@@ -85,10 +85,30 @@ impl Matrix {
         ledger::text(self)
     }
 
-    /// Every cell but those of the right client, with whose it is.
-    fn wrong_cells(&self) -> impl Iterator<Item = (&'static Mutant, &Cell)> {
-        let rows = self.rows.iter().filter(|row| row.client.name != RIGHT.name);
-        rows.flat_map(|row| row.cells.iter().map(|cell| (row.client, cell)))
+    /// The wrong clients.
+    fn mutants(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.client.name != RIGHT.name)
+    }
+
+    /// By how many clients each scenario is failed, on whatever surface. One that is wrong in every request fails
+    /// whatever it is given, and says nothing about a scenario.
+    fn kills(&self) -> BTreeMap<&str, usize> {
+        let none = self.scenarios.iter().map(|scenario| (&**scenario, 0));
+        let mut kills: BTreeMap<&str, usize> = none.collect();
+        for row in self.mutants().filter(|row| !row.fails_everywhere()) {
+            let failed = row.cells.iter().filter(|cell| cell.verdict == Verdict::Fail);
+            for scenario in failed.map(|cell| &*cell.scenario).collect::<BTreeSet<_>>() {
+                *kills.entry(scenario).or_default() += 1;
+            }
+        }
+        kills
+    }
+}
+
+impl Row {
+    fn fails_everywhere(&self) -> bool {
+        let failed = self.cells.iter().filter(|cell| cell.verdict == Verdict::Fail);
+        self.cells.len() < failed.count() * 2
     }
 }
 
@@ -103,13 +123,10 @@ impl Cell {
         held.then_some(Self { scenario, surface, verdict, found, details })
     }
 
-    fn fails(&self) -> bool {
-        self.verdict == Verdict::Fail
-    }
-
     /// The codes that decided.
     fn codes(&self) -> impl Iterator<Item = Code> {
-        let deciding = |(level, _): &&(Level, Code)| level.verdict() == self.verdict;
+        let deciding =
+            |(level, _): &&(Level, Code)| *level != Level::Note && level.verdict() == self.verdict;
         self.found.iter().filter(deciding).map(|(_, code)| *code)
     }
 }

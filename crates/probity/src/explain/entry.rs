@@ -64,11 +64,12 @@ pub enum Kind {
     External,
     Lint,
     Scenario,
+    Finding,
     Exit,
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Rule,
         Self::Family,
         Self::Class,
@@ -77,6 +78,7 @@ impl Kind {
         Self::External,
         Self::Lint,
         Self::Scenario,
+        Self::Finding,
         Self::Exit,
     ];
 
@@ -91,6 +93,7 @@ impl Kind {
             Self::External => "external refusal",
             Self::Lint => "lint",
             Self::Scenario => "scenario",
+            Self::Finding => "finding",
             Self::Exit => "exit code",
         }
     }
@@ -106,6 +109,7 @@ impl Kind {
             Self::External => "External refusals",
             Self::Lint => "Lints",
             Self::Scenario => "Scenarios",
+            Self::Finding => "Findings",
             Self::Exit => "Exit codes",
         }
     }
@@ -121,6 +125,7 @@ impl Kind {
             Self::External => "Refusals that no request explains.",
             Self::Lint => "What is taken today and regretted later.",
             Self::Scenario => "Rehearsed failures, and the handling they demand.",
+            Self::Finding => "What a client on trial did wrong.",
             Self::Exit => "How the tool ends.",
         }
     }

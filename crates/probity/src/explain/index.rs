@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chaos::Scenario;
+use chaos::oracle::Code;
 use classify::{Class, Headers, Observation, Reply, Script, classify};
 use contract::errors::{ErrorCode, ErrorType, Retry};
 use contract::external::{Dependence, External};
@@ -18,6 +18,8 @@ use super::entry::{Entry, Kind};
 use super::example::example;
 use super::exits;
 use super::families::{FAMILIES, Family};
+use super::handling::finding;
+use super::scenario::scenario;
 use crate::exit::Exit;
 use crate::specs::Specs;
 
@@ -36,6 +38,7 @@ pub fn index(specs: &Specs) -> Vec<Entry> {
     entries.extend(specs.external.iter().map(|found| external(specs, found)));
     entries.extend(lint::LINTS.iter().map(lint));
     entries.extend(specs.scenarios.iter().map(|found| scenario(specs, found)));
+    entries.extend(Code::ALL.iter().map(|found| finding(specs, *found)));
     entries.extend(exits::EXITS.into_iter().map(exit));
     part(&mut entries);
     relate(&mut entries);
@@ -263,28 +266,6 @@ fn lint(lint: &Lint) -> Entry {
     entry
 }
 
-fn scenario(specs: &Specs, scenario: &Scenario) -> Entry {
-    let mut entry = Entry::new(Kind::Scenario, &scenario.id, &scenario.why);
-    let expect = &scenario.expect;
-    entry.fact("severity", format!("{:?}", scenario.severity));
-    entry.fact("surfaces", list(scenario.surfaces.iter().map(|surface| surface.name())));
-    let replies: BTreeSet<_> = scenario.replies.iter().chain(&scenario.stream_replies).collect();
-    if !replies.is_empty() {
-        entry.fact("replies", list(replies.iter().map(|reply| reply.as_str())));
-    }
-    entry.fact("attempts", expect.attempts.to_string());
-    entry.fact("outcome", list(expect.outcome.iter().map(|outcome| outcome.name())));
-    entry.fact("evidence", scenario.evidence.join(", "));
-    let replaced = scenario.faults.iter().filter_map(|strike| match &strike.fault {
-        chaos::scenario::Fault::Replace { reply } => Some(reply),
-        _ => None,
-    });
-    let scripts = replies.into_iter().chain(replaced).filter_map(|name| specs.scripts.get(name));
-    let failures = scripts.filter(|script| !script.class.is_success());
-    entry.related.extend(failures.map(|script| script.class.name().to_owned()));
-    entry
-}
-
 fn exit(exit: Exit) -> Entry {
     let (text, remedy) = exits::meaning(exit);
     let code = exit.code();
@@ -350,7 +331,7 @@ fn stated(source: &str, confidence: Confidence) -> String {
     format!("{source} ({confidence})")
 }
 
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
@@ -364,7 +345,7 @@ fn some(names: &[&str]) -> String {
 }
 
 /// Marks code as such; wordings may hold backticks of their own.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     if text.contains('`') { format!("“{text}”") } else { format!("`{text}`") }
 }
 

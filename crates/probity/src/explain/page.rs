@@ -100,10 +100,11 @@ fn sentences(text: &str) -> String {
 fn linked(value: &str, label: &str) -> String {
     match (label, value.split_once(": ")) {
         ("implies", Some((id, because))) => format!("{}: {because}", link(id.trim_matches('`'))),
-        ("replies" | "shown by", _) => {
-            let file = |name: &str| match name.strip_prefix("and ") {
-                Some(_) => name.to_owned(),
-                None => format!("[{name}](replies/{name}.http)"),
+        ("replies" | "shown by" | "streamed", _) => {
+            // What has spaces in it is no name: how many more there are, or where the replies come from instead.
+            let file = |name: &str| match name.contains(' ') {
+                true => name.to_owned(),
+                false => format!("[{name}](replies/{name}.http)"),
             };
             value.split(", ").map(file).collect::<Vec<_>>().join(", ")
         }

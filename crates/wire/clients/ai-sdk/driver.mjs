@@ -47,17 +47,19 @@ async function stream(anthropic, run, heard) {
       throw CALLED_OFF;
     }
   }
+  // In the order of its blocks, however their pieces came.
+  heard.text = await answer.text;
 }
 
 function callOf(anthropic, run) {
-  const look_up = tool({ description: TOOL.description, inputSchema: jsonSchema(TOOL.schema) });
+  const offered = tool({ description: TOOL.description, inputSchema: jsonSchema(TOOL.schema) });
   return {
     model: anthropic("claude-sonnet-5-5"),
     maxOutputTokens: 1024,
     prompt: run.prompt,
     maxRetries: run.max_retries,
     abortSignal: run.caller.signal,
-    ...(run.tools ? { tools: { look_up } } : {}),
+    ...(run.tools ? { tools: { [TOOL.name]: offered } } : {}),
   };
 }
 

@@ -202,8 +202,11 @@ fn target(run: &Value) -> ServiceTarget {
 
 fn request(run: &Value) -> ChatRequest {
     let request = ChatRequest::from_user(run["prompt"].as_str().unwrap_or_default());
-    let key = json!({ "type": "object", "properties": { "key": { "type": "string" } }, "required": ["key"] });
-    let tool = Tool::new("look_up").with_description("Looks a word up.").with_schema(key);
+    let properties = json!({ "city": { "type": "string" }, "amount": { "type": "number" } });
+    let schema = json!({ "type": "object", "properties": properties });
+    let tool = Tool::new("get_weather")
+        .with_description("Tells the weather of a city.")
+        .with_schema(schema);
     if run["tools"] == true { request.append_tool(tool) } else { request }
 }
 

@@ -1,10 +1,12 @@
 """Lets LiteLLM be put on trial; `../driving.py` holds the conversation.
 
-It translates answers and errors into OpenAI's, stop reasons included, and that is what is told here. Its retries need
-`tenacity` and its tools `mcp`; neither comes with it, so they are asked for beside it. It has no client object of its
-caller's: what calls share, they share behind its function.
+It translates answers and errors into OpenAI's. Of stop reasons each word that can be read back is, and the input of a
+tool call is text, which its caller parses: what does not parse cannot be run. Its retries need `tenacity` and its tools
+`mcp`; neither comes with it, so they are asked for beside it. It has no client object of its caller's: what calls share,
+they share behind its function.
 """
 
+import json
 import logging
 import os
 import sys
@@ -21,6 +23,9 @@ import litellm
 from openai import OpenAIError
 
 litellm.suppress_debug_info = True
+
+# What OpenAI's words for the end of an answer are in the API's.
+STOP_REASONS = {"content_filter": "refusal", "length": "max_tokens", "stop": "end_turn", "tool_calls": "tool_use"}
 
 
 def answer_of(run, **more):
@@ -47,21 +52,35 @@ def answer_of(run, **more):
 def create(_, run, heard):
     choice = answer_of(run).choices[0]
     heard.text = choice.message.content or ""
-    heard.stop_reason = choice.finish_reason
     calls = choice.message.tool_calls or []
-    heard.tool_calls = [{"name": call.function.name, "input": call.function.arguments} for call in calls]
+    finish(heard, choice.finish_reason, [(call.function.name, call.function.arguments) for call in calls])
 
 
 def stream(_, run, heard):
+    reason, calls = None, []
     for chunk in answer_of(run, stream=True):
         choice = chunk.choices[0]
         heard.text += choice.delta.content or ""
-        heard.stop_reason = choice.finish_reason or heard.stop_reason
+        reason = choice.finish_reason or reason
         for part in choice.delta.tool_calls or []:
             if part.id:
-                heard.tool_calls.append({"name": part.function.name, "input": ""})
-            heard.tool_calls[-1]["input"] += part.function.arguments or ""
+                calls.append((part.function.name, ""))
+            name, text = calls[-1]
+            calls[-1] = (name, text + (part.function.arguments or ""))
         heard.event(run)
+    finish(heard, reason, calls)
+
+
+def finish(heard, reason, calls):
+    heard.stop_reason = STOP_REASONS.get(reason, reason)
+    heard.tool_calls = [called(name, text) for name, text in calls]
+
+
+def called(name, text):
+    try:
+        return {"name": name, "input": json.loads(text)}
+    except ValueError:
+        return {"name": name, "input": text, "valid": False}
 
 
 def facts_of(error):

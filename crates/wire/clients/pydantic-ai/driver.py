@@ -37,10 +37,19 @@ def agent_of(run):
 
 
 def take(heard, response):
-    heard.text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+    # A block that the SDK does not know becomes a part whose text is none.
+    heard.text = "".join(part.content or "" for part in response.parts if isinstance(part, TextPart))
     heard.stop_reason = (response.provider_details or {}).get("finish_reason")
     calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
-    heard.tool_calls = [{"name": call.tool_name, "input": call.args} for call in calls]
+    heard.tool_calls = [called(call) for call in calls]
+
+
+def called(call):
+    """The input may be text still, which its caller parses: what does not parse cannot be run."""
+    try:
+        return {"name": call.tool_name, "input": call.args_as_dict(raise_if_invalid=True)}
+    except (AssertionError, ValueError):
+        return {"name": call.tool_name, "input": call.args, "valid": False}
 
 
 async def create(agent, run, heard):
@@ -55,14 +64,19 @@ async def stream(agent, run, heard):
 
 
 def facts_of(error):
-    body = getattr(error, "body", None)
-    told = body.get("error", {}) if isinstance(body, dict) else {}
+    body = fields(getattr(error, "body", None))
+    told = fields(body.get("error"))
     return driving.facts_of_sdk(error) | {
         "sdk_error": isinstance(error, AgentRunError | AnthropicError),
         "type": told.get("type"),
-        "code": (told.get("details") or {}).get("error_code"),
-        "request_id": body.get("request_id") if told else None,
+        "code": fields(told.get("details")).get("error_code"),
+        "request_id": body.get("request_id"),
     }
+
+
+def fields(value):
+    """What came from outside has any shape."""
+    return value if isinstance(value, dict) else {}
 
 
 def blocking(surface):

@@ -121,10 +121,10 @@ def listening(stream):
 
 
 def take_bare(event, run, heard):
-    heard.last_event = event.type
-    if event.type == "content_block_delta" and event.delta.type == "text_delta":
+    heard.last_event = getattr(event, "type", None)
+    if heard.last_event == "content_block_delta" and event.delta.type == "text_delta":
         heard.text += event.delta.text
-    elif event.type == "message_delta":
+    elif heard.last_event == "message_delta":
         heard.stop_reason = event.delta.stop_reason
     heard.event(run)
 
@@ -137,17 +137,22 @@ def take(event, run, heard):
 
 
 def take_whole(message, heard):
-    heard.text = "".join(block.text for block in message.content if block.type == "text")
-    heard.request_id = message._request_id
+    heard.request_id = getattr(message, "_request_id", None)
     return keep(message, heard)
 
 
 def keep(message, heard):
-    """Takes in how a message ends; its content, to be sent back as it is."""
-    heard.stop_reason = message.stop_reason
-    calls = [block for block in message.content if block.type == "tool_use"]
+    """Takes in what a finished call gave; its content, to be sent back as it is.
+
+    That may be anything, a page as a string too: what the client does not refuse, it hands on as an answer.
+    """
+    content = getattr(message, "content", None)
+    blocks = content if isinstance(content, list) else []
+    heard.text = "".join(block.text for block in blocks if block.type == "text")
+    heard.stop_reason = getattr(message, "stop_reason", None)
+    calls = [block for block in blocks if block.type == "tool_use"]
     heard.tool_calls = [{"name": call.name, "input": call.input} for call in calls]
-    return message.content
+    return content
 
 
 def facts_of(error):

@@ -31,8 +31,7 @@ const ABANDONED = [];
 const SURFACES = {
   async create(client, run, heard) {
     const message = await client.messages.create(paramsOf(run), optionsOf(run));
-    heard.text = message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
-    heard.request_id = message._request_id;
+    heard.request_id = message?._request_id ?? null;
     return keep(message, heard);
   },
 
@@ -41,8 +40,8 @@ const SURFACES = {
     heard.tool_calls = null;
     const events = await client.messages.create({ ...paramsOf(run), stream: true }, optionsOf(run));
     await read(events, run, heard, (event) => {
-      if (event.delta?.type === "text_delta") heard.text += event.delta.text;
-      if (event.type === "message_delta") heard.stop_reason = event.delta.stop_reason;
+      if (event?.delta?.type === "text_delta") heard.text += event.delta.text;
+      if (event?.type === "message_delta") heard.stop_reason = event.delta.stop_reason;
     });
   },
 
@@ -108,7 +107,7 @@ async function read(events, run, heard, take) {
   const iterator = events[Symbol.asyncIterator]();
   for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
     heard.events += 1;
-    heard.last_event = next.value.type;
+    heard.last_event = next.value?.type ?? null;
     take(next.value);
     if (heard.events === run.abandon_after_events) ABANDONED.push(events, iterator);
     else if (heard.events === run.abort_after_events) events.controller.abort();
@@ -119,12 +118,15 @@ async function read(events, run, heard, take) {
   if (run.caller.signal.aborted && heard.last_event !== "message_stop") throw CALLED_OFF;
 }
 
-// Takes in how a message ends; its content, to be sent back as it is.
+// Takes in what a message says and how it ends; its content, to be sent back as it is. What the SDK hands on as a
+// message without an error is told as a success, even where it is none.
 function keep(message, heard) {
-  heard.stop_reason = message.stop_reason;
-  const calls = message.content.filter((block) => block.type === "tool_use");
+  const content = Array.isArray(message?.content) ? message.content : [];
+  heard.text = content.map((block) => (block.type === "text" ? block.text : "")).join("");
+  heard.stop_reason = message?.stop_reason ?? null;
+  const calls = content.filter((block) => block.type === "tool_use");
   heard.tool_calls = calls.map(({ name, input }) => ({ name, input }));
-  return message.content;
+  return message?.content;
 }
 
 function factsOf(error) {

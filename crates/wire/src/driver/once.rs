@@ -136,7 +136,8 @@ fn told_by(status: ExitStatus, words: &str) -> Outcome {
         Some(_) => OutcomeClass::Failed,
         None => OutcomeClass::Crashed,
     };
-    Outcome { class, ..crashed(&format!("the process ended ({status}): {words}")) }
+    let colon = if words.is_empty() { "" } else { ": " };
+    Outcome { class, ..crashed(&format!("the process ended ({status}){colon}{words}")) }
 }
 
 fn reported(status: ExitStatus, text: &str, words: &str, call: &Call) -> Result<Told, Unseen> {

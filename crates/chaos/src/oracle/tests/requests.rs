@@ -1,6 +1,7 @@
 //! The request itself, and the words and connections around it.
 
 use super::*;
+use crate::scenario::{Expect, Span};
 
 fn check_request(change: impl Fn(&mut Attempt), verdict: Verdict, detail: &str) {
     let mut asked = handling(&[OK], OutcomeClass::Success);
@@ -101,6 +102,11 @@ fn the_contract_and_the_base_address_have_their_say() {
     check(&asked, Verdict::Fail, &["malformed-request"]);
     asked.objections = vec![vec![], vec!["about a retry".to_owned()]];
     check(&asked, Verdict::Pass, &[]);
+    asked.objections = vec![vec!["body-lone-surrogate : half a character".to_owned()]];
+    check(&asked, Verdict::Fail, &["malformed-request"]);
+    let halved = scenario("ask = { prompt = \"lone-surrogate\" }");
+    check_on(&halved, Surface::Create, &asked, Verdict::Pass, &[]);
+    asked.objections.clear();
     for (path, target, verdict) in [
         ("/p/x/", "/p/x/v1/messages", Verdict::Pass),
         ("/p/x", "/p/x/v1/messages", Verdict::Pass),
@@ -127,6 +133,9 @@ fn a_body_that_was_cut_is_compared_as_far_as_it_goes() {
     check(&retried, Verdict::Fail, &["body-changed"]);
 }
 
+/// No request at all.
+const NONE: Span = Span { first: 0, last: Some(0) };
+
 #[test]
 fn an_error_helps_whoever_reads_it() {
     let told = Scenario::parse(&format!(
@@ -149,6 +158,12 @@ fn an_error_helps_whoever_reads_it() {
     lost.outcome.as_mut().unwrap().message = "refused".to_owned();
     lost.connections = 3;
     check_on(&told, Surface::Create, &lost, Verdict::Warn, &["too-many-connections"]);
+    // Connections that never came to a request are attempts, too.
+    let mut storm = Handling { attempts: vec![], connections: 10, ..lost };
+    let refused = Scenario { expect: Expect { attempts: NONE, ..told.expect.clone() }, ..told };
+    check_on(&refused, Surface::Create, &storm, Verdict::Warn, &["too-many-connections"]);
+    storm.connections = 11;
+    check_on(&refused, Surface::Create, &storm, Verdict::Fail, &["retry-storm"]);
 }
 
 #[test]
@@ -203,4 +218,45 @@ fn a_credential_is_replaced_once() {
     );
     let given_up = handling(&[&unauthorized], OutcomeClass::ApiError);
     on(&reported(given_up, 401, "authentication_error"), Verdict::Warn, &["gave-up-early"]);
+}
+
+/// A second turn with these blocks on top of an answer with these.
+fn check_turn(given: &str, returned: &str, verdict: Verdict) {
+    let answer = format!(
+        "{{\"type\":\"message\",\"id\":\"m\",\"role\":\"assistant\",\"content\":[{given}]}}"
+    );
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    let answer = format!("{head}content-length: {}\r\n\r\n{answer}", answer.len());
+    let mut turns = handling(&[&answer, OK], OutcomeClass::Success);
+    let body = |words: &str, turn: &str| {
+        format!("{{\"messages\":[{{\"role\":\"user\",\"content\":\"nonce-1{words}\"}}{turn}]}}")
+    };
+    let turn = format!(",{{\"role\":\"assistant\",\"content\":[{returned}]}},\"And again.\"");
+    for (attempt, body) in turns.attempts.iter_mut().zip([body("", ""), body("", &turn)]) {
+        attempt.request.body = Body::Bytes(Bytes::from(body));
+    }
+    turns.nonces = vec!["nonce-1".to_owned(); 2];
+    let first = Outcome { text: None, ..Outcome::of(OutcomeClass::Success) };
+    turns.earlier = vec![first];
+    turns.objections =
+        vec![vec![], vec!["schema messages.1.content.0: Input tag 'novel'".to_owned()]];
+    if !returned.contains("novel") {
+        turns.objections.clear();
+    }
+    let judgement =
+        judge(&scenario("ask = { follow-up = \"And again.\" }"), Surface::Create, &turns);
+    assert_eq!(judgement.verdict, verdict, "{returned}: {judgement:?}");
+}
+
+#[test]
+fn what_nobody_knows_comes_back_as_it_came() {
+    let novel = "{\"type\":\"novel\",\"a\":[1]}";
+    let text = "{\"type\":\"text\",\"text\":\"hi\"}";
+    let given = format!("{novel},{text}");
+    check_turn(&given, &given, Verdict::Pass);
+    check_turn(&given, text, Verdict::Pass);
+    check_turn(&given, "{\"type\":\"text\",\"text\":\"hi\",\"citations\":null}", Verdict::Pass);
+    check_turn(&given, "{\"type\":\"novel\"}", Verdict::Fail);
+    check_turn(&given, "{\"type\":\"text\",\"text\":\"\"}", Verdict::Fail);
+    check_turn(text, novel, Verdict::Fail);
 }

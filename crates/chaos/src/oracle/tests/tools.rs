@@ -70,7 +70,7 @@ fn a_tool_call_is_the_one_that_was_made() {
             for class in [Success, Incomplete] {
                 let harmless = told(&cut, class, &pay(1.0, false));
                 let found = judge(&scenario(""), Surface::Stream, &harmless);
-                assert_ne!(found.verdict, Verdict::Fail, "{found:?}");
+                assert_eq!(found.verdict, Verdict::Pass, "{found:?}");
                 let found =
                     judge(&scenario(""), Surface::Stream, &told(&cut, class, &pay(1.0, true)));
                 assert_eq!(found.findings[0].code, Code::CutToolCall, "{found:?}");

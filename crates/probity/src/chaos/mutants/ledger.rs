@@ -7,20 +7,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use chaos::oracle::Verdict;
-
-use super::{Cell, Matrix, RIGHT, Row};
+use super::{Cell, Matrix, Row};
 
 /// The ledger.
 pub(super) fn text(matrix: &Matrix) -> String {
     let n_trials = matrix.rows.first().map_or(0, |row| row.cells.len());
     let n_mutants = matrix.rows.len().saturating_sub(1);
     let mut text = format!("kill matrix\nmutants {n_mutants} · trials of each {n_trials}\n");
-    for row in matrix.rows.iter().filter(|row| row.client.name != RIGHT.name) {
+    for row in matrix.mutants() {
         text.push_str(&of_client(row));
     }
-    text.push_str("\nmutants that fail each scenario\n");
-    for (scenario, count) in kills(matrix) {
+    text.push_str("\nmutants that fail each scenario, but for those that fail most of them\n");
+    for (scenario, count) in matrix.kills() {
         let _ = writeln!(text, "  {scenario}  {count}");
     }
     text
@@ -49,18 +47,4 @@ fn of_client(row: &Row) -> String {
 fn result(cell: &Cell) -> String {
     let codes: Vec<_> = cell.codes().map(|code| code.name()).collect();
     format!("{} {}", cell.verdict, codes.join(" ")).trim_end().to_owned()
-}
-
-/// How many clients fail each scenario, on whatever surface.
-fn kills(matrix: &Matrix) -> BTreeMap<&str, usize> {
-    let mut kills: BTreeMap<&str, usize> =
-        matrix.scenarios.iter().map(|scenario| (&**scenario, 0)).collect();
-    for row in matrix.rows.iter().filter(|row| row.client.name != RIGHT.name) {
-        let failed = row.cells.iter().filter(|cell| cell.verdict == Verdict::Fail);
-        let failed: std::collections::BTreeSet<_> = failed.map(|cell| &*cell.scenario).collect();
-        for scenario in failed {
-            *kills.entry(scenario).or_default() += 1;
-        }
-    }
-    kills
 }

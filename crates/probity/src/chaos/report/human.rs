@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use chaos::oracle::Verdict;
+use chaos::oracle::{Code, Verdict};
+use chaos::scenario::Severity;
 use chaos::{Surface, TrialReport};
 
 use super::super::card::{Client, Counts, Profile, Scorecard, cause, harm};
@@ -40,13 +41,7 @@ pub fn card(page: Page, card: &Scorecard, verbose: bool) -> String {
     let mut text = String::new();
     for (severity, rows) in card.by_severity() {
         let counts = Counts::of(rows.values().flat_map(|row| row.values().copied()));
-        let _ = writeln!(
-            text,
-            "\n{} {}  {}",
-            paint.bold(format_args!("{severity:?}")),
-            harm(severity),
-            paint.dim(totals(counts)),
-        );
+        text += &heading(page, severity, counts);
         let mut has_head = false;
         for (id, row) in &rows {
             let reports: Vec<_> = row.values().copied().collect();
@@ -59,7 +54,7 @@ pub fn card(page: Page, card: &Scorecard, verbose: bool) -> String {
             }
             let cells: String =
                 SURFACES.map(|surface| cell(paint, row.get(&surface).copied())).concat();
-            let _ = writeln!(text, "  {id:ID$} {cells}");
+            let _ = writeln!(text, "  {id:ID$} {}", cells.trim_end());
             text += &causes(page, &reports);
         }
     }
@@ -68,6 +63,14 @@ pub fn card(page: Page, card: &Scorecard, verbose: bool) -> String {
         let _ = writeln!(text, "\n{} {what}", paint.red("stale"));
     }
     text
+}
+
+/// What the severity means, and how many trials came to what: behind it where there is room, else below.
+fn heading(page: Page, severity: Severity, counts: Counts) -> String {
+    let (name, harm, totals) = (format!("{severity:?}"), harm(severity), totals(counts));
+    let is_long = page.width < name.len() + 1 + harm.len() + 2 + totals.len();
+    let gap = if is_long { "\n   " } else { "  " };
+    format!("\n{} {harm}{gap}{}\n", page.paint.bold(name), page.paint.dim(totals))
 }
 
 fn columns(paint: Paint) -> String {
@@ -156,6 +159,12 @@ pub fn comparison(page: Page, comparison: &Comparison) -> String {
     }
 }
 
+/// What the first failure was found to be.
+fn gravest(cards: &[Scorecard]) -> Option<Code> {
+    let mut failures = cards.iter().flat_map(Scorecard::failures);
+    failures.find_map(|report| report.finding)
+}
+
 /// All clients in a few lines, and how it ends.
 pub fn end(page: Page, cards: &[Scorecard], reasons: &[Stop], timings: bool) -> String {
     let paint = page.paint;
@@ -169,6 +178,10 @@ pub fn end(page: Page, cards: &[Scorecard], reasons: &[Stop], timings: bool) -> 
         let client = &card.client;
         let _ =
             writeln!(text, "{} {}: {}{time}", client.name, client.version, totals(card.counts()));
+    }
+    if let Some(code) = gravest(cards) {
+        let advice = format!("`probity explain {code}` says what to change");
+        let _ = writeln!(text, "{}", paint.dim(advice));
     }
     match decide(reasons) {
         Some(stop) => {

@@ -13,7 +13,7 @@ const ROWS_MAX: usize = 60;
 /// The page.
 pub fn text(cards: &[Scorecard]) -> String {
     let mut text = String::from("## probity chaos\n\n| client | profile |");
-    let columns = ["fail", "excused", "warn", "info", "inconclusive", "skip", "pass"];
+    let columns = ["fail", "known", "warn", "info", "inconclusive", "skip", "pass"];
     for column in columns {
         let _ = write!(text, " {column} |");
     }
@@ -73,7 +73,7 @@ fn findings(card: &Scorecard) -> String {
     }
     text += "| verdict | severity | scenario | surface | why |\n|---|---|---|---|---|\n";
     for report in told.iter().take(ROWS_MAX) {
-        let verdict = if report.excuse.is_some() { "expected" } else { report.verdict.name() };
+        let verdict = if report.excuse.is_some() { "known" } else { report.verdict.name() };
         let _ = writeln!(
             text,
             "| {verdict} | {:?} | `{}` | {} | {} |",

@@ -145,17 +145,12 @@ pub fn text(mut objects: Vec<Value>) -> String {
 
 /// The command that shows the failure again.
 fn command(told: &Told<'_>, failure: &Failure) -> String {
-    let asked_as = told.client.asked_as.iter();
-    let client: String = asked_as.map(|client| format!(" --client {}", quote(client))).collect();
-    let tier = match told.args.tier {
-        2 => String::new(),
-        tier => format!(" --tier {tier}"),
-    };
+    let client: String = told.client.asked_as.iter().map(|flags| format!(" {flags}")).collect();
     let what = match &failure.file {
         Some(file) => format!("--scenarios {}", quote(&file.to_string_lossy())),
         None => format!("--soak {}s --seed {}", told.elapsed.as_secs().max(1), told.seed),
     };
-    format!("probity chaos{client}{tier} {what}")
+    format!("probity chaos{client} {what}")
 }
 
 fn list<'a>(counted: impl Iterator<Item = (&'a str, u64)>) -> String {
