@@ -78,7 +78,7 @@ def finish(heard, reason, calls):
 
 def called(name, text):
     try:
-        return {"name": name, "input": json.loads(text)}
+        return {"name": name, "input": json.loads(text or "{}")}
     except ValueError:
         return {"name": name, "input": text, "valid": False}
 

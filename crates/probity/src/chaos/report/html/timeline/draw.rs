@@ -188,7 +188,11 @@ fn wait(svg: &mut Html, (from, y): (f64, f64), to: f64, ms: Option<u64>, nature:
 /// The class and the status. All the words stand beside the picture.
 fn outcome(svg: &mut Html, (x, y): (f64, f64), said: &str, n_outcomes: usize) {
     let said = redact(said);
-    let said = said.split_once("outcome ").map_or(&*said, |(_, said)| said);
+    // Of several calls the words begin with the call; "no outcome yet" has no class to show.
+    let said = match said.split_once("outcome ") {
+        Some((before, after)) if !before.ends_with("no ") => after,
+        _ => &*said,
+    };
     let mut parts = said.split([':', ',']).next().unwrap_or_default().split_whitespace();
     let class = parts.next().unwrap_or_default();
     let is_told = |part: &&str| class == "no" || part.chars().all(|c| c.is_ascii_digit());
