@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -24,6 +25,8 @@ pub struct Client {
     url: Url,
     credential: Credential,
     policy: Policy,
+    /// Sent besides, as a gateway wants it.
+    extra: Vec<(HeaderName, HeaderValue)>,
     /// How often chance was drawn from the policy's seed.
     n_draws: AtomicU64,
     /// The answer to the first call, for a client that gives it again.
@@ -76,7 +79,15 @@ impl Client {
             .build()
             .map_err(|error| Error::Local { detail: answer::chain(&error) })?;
         let (n_draws, memory) = (AtomicU64::new(0), OnceLock::new());
-        Ok(Self { http, url, credential, policy, n_draws, memory })
+        Ok(Self { http, url, credential, policy, extra: vec![], n_draws, memory })
+    }
+
+    /// The same client, which sends another key besides under this name: gateways have keys of their own.
+    pub fn with_gateway_key(mut self, name: &str, key: &Key) -> Result<Self, Error> {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| Error::Local { detail: format!("`{name}` is no name of a header") })?;
+        self.extra.push((name, key.header("")));
+        Ok(self)
     }
 
     /// Asks for one message.
@@ -111,7 +122,8 @@ impl Client {
         let elapsed_ms = || wait.now_ms().saturating_sub(began_ms);
         let (mut key, mut refreshed, mut retries_done) = (self.credential.key(), false, 0);
         loop {
-            let request = request(&self.url, &key, &body, retries_done, &policy.sending);
+            let mut request = request(&self.url, &key, &body, retries_done, &policy.sending);
+            request.headers_mut().extend(self.extra.iter().cloned());
             let left_ms = policy.call_ms_max.saturating_sub(elapsed_ms());
             let attempt = self.attempt(request, streams, on_text);
             let mut failure = match within(left_ms, attempt, policy.sending.lets_go).await {

@@ -58,6 +58,11 @@ pub const MUTANTS: &[Mutant] = &[
         change: |policy| policy.jitter_share = 0.0,
     },
     Mutant {
+        name: "reuses-idempotency-key",
+        breaks: "It gives every call the same idempotency key.",
+        change: |policy| policy.sending.retry_changes = Some(Part::SameIdempotencyKey),
+    },
+    Mutant {
         name: "seeded-jitter",
         breaks: "Its chance starts from the same seed in every run.",
         change: |policy| policy.jitter_seed = Some(SEED),

@@ -73,10 +73,13 @@ pub enum KeyPlace {
 pub enum Part {
     Body,
     Credential,
+    /// Another one for each attempt.
     IdempotencyKey,
     Path,
     /// It goes down where it must go up.
     RetryCount,
+    /// One idempotency key for everything that is ever sent.
+    SameIdempotencyKey,
 }
 
 /// How a client reads what comes back.

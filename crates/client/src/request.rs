@@ -1,5 +1,7 @@
 //! What one attempt sends.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use reqwest::header::HeaderValue;
 use reqwest::{Request, Url};
@@ -11,6 +13,9 @@ use crate::policy::{KeyPlace, Part, Sending};
 
 /// The version of the API whose answers this client reads.
 const API_VERSION: &str = "2026-10-21";
+
+/// Idempotency keys given out, so that no two are alike.
+static N_KEYS: AtomicU64 = AtomicU64::new(0);
 
 /// The place of the messages under the base URL, which may have a path of its own.
 pub(crate) fn url(base_url: &str) -> Result<Url, Error> {
@@ -68,7 +73,12 @@ pub(crate) fn request(
         KeyPlace::Header | KeyPlace::Url => headers.insert("x-api-key", key.header("")),
     };
     match change {
-        Some(Part::IdempotencyKey) => headers.insert("idempotency-key", n_before.into()),
+        Some(Part::IdempotencyKey) => {
+            headers.insert("idempotency-key", N_KEYS.fetch_add(1, Ordering::Relaxed).into())
+        }
+        Some(Part::SameIdempotencyKey) => {
+            headers.insert("idempotency-key", HeaderValue::from_static("the-same"))
+        }
         Some(Part::RetryCount) => {
             headers.insert("x-stainless-retry-count", u32::MAX.saturating_sub(n_before).into())
         }
@@ -86,7 +96,7 @@ pub(crate) fn request(
 impl Part {
     /// Whether it is in a header that only this mistake needs, and that the first attempt sends too.
     fn is_in_headers(self) -> bool {
-        matches!(self, Self::IdempotencyKey | Self::RetryCount)
+        matches!(self, Self::IdempotencyKey | Self::RetryCount | Self::SameIdempotencyKey)
     }
 }
 

@@ -77,9 +77,15 @@ impl Reference {
         let (url, policy) = (&call.base_url, self.policy(call));
         let credential = credential(call)?;
         #[cfg(feature = "tls")]
-        return Client::trusting(url, credential, policy, &self.roots_pem);
+        let client = Client::trusting(url, credential, policy, &self.roots_pem)?;
         #[cfg(not(feature = "tls"))]
-        Client::new(url, credential, policy)
+        let client = Client::new(url, credential, policy)?;
+        match &call.asks.gateway_header {
+            Some(name) => {
+                client.with_gateway_key(name, &Key::new(&format!("{}-gateway", call.key))?)
+            }
+            None => Ok(client),
+        }
     }
 
     fn time(&self, words: &str) -> Time {

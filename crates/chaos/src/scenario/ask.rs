@@ -36,6 +36,9 @@ pub struct Asks {
     /// The words of a second turn on top of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow_up: Option<String>,
+    /// The client sends another key besides, under this name, as gateways want it: the key with `-gateway` after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_header: Option<String>,
     #[serde(skip_serializing)]
     pub key: KeyShape,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,7 @@ CAPS = [
     "cancel",
     "cancel-later",
     "follow-up",
+    "gateway-header",
     "log",
     "parallel",
     "retries",
@@ -38,8 +39,13 @@ ABANDONED = []
 
 def client_of(run):
     kind = anthropic.Anthropic if run.get("abort_after_ms") is None else anthropic.AsyncAnthropic
+    name = run.get("gateway_header")
     return kind(
-        base_url=run["base_url"], timeout=run["timeout_s"], max_retries=run["max_retries"], **credential_of(run)
+        base_url=run["base_url"],
+        timeout=run["timeout_s"],
+        max_retries=run["max_retries"],
+        default_headers={name: f"{run['api_key']}-gateway"} if name else None,
+        **credential_of(run),
     )
 
 

@@ -107,6 +107,7 @@ impl About {
             (asks.log.is_some(), "log"),
             (asks.follow_up.is_some(), "follow-up"),
             (asks.credential.is_some(), "rotating-credential"),
+            (asks.gateway_header.is_some(), "gateway-header"),
             (call.is_tls(), "tls"),
         ];
         let lacks = |name: &str| !self.caps.iter().any(|cap| cap == name);
