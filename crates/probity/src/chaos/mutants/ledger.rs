@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use chaos::oracle::Code;
+
 use super::{Cell, Matrix, Row};
 
 /// The ledger.
@@ -43,8 +45,12 @@ fn of_client(row: &Row) -> String {
     text
 }
 
-/// Verdict, and what decided it.
+/// Verdict, and what decided it. A code about times is told where no other stands: beside one, a machine that dawdles
+/// for a moment takes it away.
 fn result(cell: &Cell) -> String {
-    let codes: Vec<_> = cell.codes().map(|code| code.name()).collect();
+    let (timed, others): (Vec<Code>, Vec<Code>) =
+        cell.codes().partition(|code| code.is_about_time());
+    let codes = if others.is_empty() { timed } else { others };
+    let codes: Vec<_> = codes.into_iter().map(Code::name).collect();
     format!("{} {}", cell.verdict, codes.join(" ")).trim_end().to_owned()
 }
