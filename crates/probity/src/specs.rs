@@ -164,7 +164,7 @@ fn built_in(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Text> {
     wanted.map(|(name, text)| Text { name: format!("{BUILT_IN}/{name}"), text: (*text).to_owned() })
 }
 
-fn read(path: &Path) -> Result<Text, Stop> {
+pub(crate) fn read(path: &Path) -> Result<Text, Stop> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Text { name, text }),
@@ -172,7 +172,7 @@ fn read(path: &Path) -> Result<Text, Stop> {
     }
 }
 
-fn read_folder(folder: &Path) -> Result<Vec<Text>, Stop> {
+pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Text>, Stop> {
     let failed = |error: std::io::Error| {
         Stop::usage(format!("failed to read {}: {error}", folder.display()))
     };

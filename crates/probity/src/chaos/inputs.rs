@@ -1,10 +1,9 @@
 //! What the verb reads before anybody is tried: clients, scenario files, expected failures.
 
-use std::fmt::Display;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use chaos::Scenario;
+use contract::spec::Text;
 use wire::driver::Tier;
 use wire::tls::Authority;
 
@@ -13,7 +12,7 @@ use super::expected::Expected;
 use crate::cli::ChaosArgs;
 use crate::config::Config;
 use crate::exit::{Exit, Stop};
-use crate::specs::Specs;
+use crate::specs::{Specs, read, read_folder};
 
 /// What tells clients in any language to trust the harness's authority.
 pub(super) fn trust(
@@ -49,27 +48,16 @@ pub(super) fn candidates(
 
 /// The scenario files that are named, and those in folders that are.
 pub(super) fn scenarios(paths: &[PathBuf]) -> Result<Vec<Scenario>, Stop> {
-    let failed = |path: &Path, error: &dyn Display| {
-        Stop::usage(format!("failed to read {}: {error}", path.display()))
-    };
     let mut files = vec![];
     for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        for entry in fs::read_dir(path).map_err(|error| failed(path, &error))? {
-            let path = entry.map_err(|error| failed(path, &error))?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                files.push(path);
-            }
+        if path.is_dir() {
+            files.extend(read_folder(path)?);
+        } else {
+            files.push(read(path)?);
         }
     }
-    files.sort();
-    let parse = |path: &PathBuf| {
-        let text = fs::read_to_string(path).map_err(|error| failed(path, &error))?;
-        Scenario::parse(&text).map_err(|error| Stop::usage(format!("{}: {error}", path.display())))
-    };
+    let wrong = |file: &Text, error| Stop::usage(format!("{}: {error}", file.name));
+    let parse = |file: &Text| Scenario::parse(&file.text).map_err(|error| wrong(file, error));
     files.iter().map(parse).collect()
 }
 
@@ -78,9 +66,9 @@ pub(super) fn expected(args: &ChaosArgs, specs: &Specs) -> Result<Vec<Expected>,
         return Ok(specs.expected.clone());
     }
     let parse = |path: &PathBuf| {
-        let wrong = |error: &dyn Display| Stop::usage(format!("{}: {error}", path.display()));
-        let text = fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        Expected::parse(&text).map_err(|error| wrong(&error))
+        let file = read(path)?;
+        let parsed = Expected::parse(&file.text);
+        parsed.map_err(|error| Stop::usage(format!("{}: {error}", file.name)))
     };
     args.expected.iter().map(parse).collect()
 }

@@ -1,7 +1,5 @@
 //! Which scenarios are played, on which surfaces, and in what company.
 
-use std::collections::BTreeSet;
-
 use chaos::scenario::Span;
 use chaos::{Scenario, Surface};
 use wildmatch::WildMatch;
@@ -83,14 +81,8 @@ impl Choice {
                 }
             }
         }
-        plan.sort_by(|one, other| {
-            let key = |planned: &Planned| (planned.scenario.severity, planned.surface);
-            let by_id = || one.scenario.id.cmp(&other.scenario.id);
-            one.scenario
-                .severity
-                .cmp(&other.scenario.severity)
-                .then_with(by_id)
-                .then(key(one).cmp(&key(other)))
+        plan.sort_by_cached_key(|Planned { scenario, surface }| {
+            (scenario.severity, scenario.id.clone(), *surface)
         });
         Ok(plan)
     }
@@ -99,8 +91,9 @@ impl Choice {
     fn adapt(&self, scenario: &Scenario) -> Scenario {
         let mut scenario = scenario.clone();
         if let Some(timeout_ms) = self.timeout_ms {
-            scenario.deadline_ms +=
-                timeout_ms.saturating_sub(scenario.timeout_ms) * u64::from(scenario.retries + 1);
+            let more_ms = timeout_ms.saturating_sub(scenario.timeout_ms);
+            let more_ms = more_ms.saturating_mul(u64::from(scenario.retries) + 1);
+            scenario.deadline_ms = scenario.deadline_ms.saturating_add(more_ms);
             scenario.timeout_ms = timeout_ms;
         }
         if let Some(retries) = self.retries {
@@ -119,12 +112,18 @@ impl Choice {
             if scenarios.iter().any(|scenario| matcher.matches(&scenario.id)) {
                 continue;
             }
-            let names: BTreeSet<_> = scenarios.iter().map(|scenario| &*scenario.id).collect();
-            let near = |name: &&str| strsim::jaro_winkler(name, glob);
-            let nearest = names.iter().max_by(|one, other| near(one).total_cmp(&near(other)));
-            let hint = nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default();
-            return Err(Stop::usage(format!("`{glob}` names no scenario{hint}")));
+            return Err(Stop::usage(format!(
+                "`{glob}` names no scenario{}",
+                hint(scenarios, glob)
+            )));
         }
         Ok(())
     }
+}
+
+/// The scenario that may be meant, as the end of a sentence.
+pub fn hint(scenarios: &[Scenario], word: &str) -> String {
+    let likeness = |scenario: &&Scenario| strsim::jaro_winkler(&scenario.id, word);
+    let nearest = scenarios.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    nearest.map(|it| format!(", did you mean `{}`?", it.id)).unwrap_or_default()
 }

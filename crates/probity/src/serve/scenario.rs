@@ -12,6 +12,7 @@ use wire::tls::Authority;
 use wire::trial::{ByHand, Stage, by_hand};
 
 use super::interrupt;
+use crate::chaos::schedule::hint;
 use crate::cli::ServeArgs;
 use crate::console::{Paint, count, say};
 use crate::exit::{Exit, Stop};
@@ -25,7 +26,9 @@ const LOOK_MS: u64 = 100;
 pub(super) fn play(args: &ServeArgs, id: &str) -> Result<Exit, Stop> {
     let specs = Specs::load(&Overrides::default())?;
     let found = specs.scenarios.iter().find(|scenario| scenario.id == id);
-    let scenario = found.ok_or_else(|| unknown(&specs.scenarios, id))?;
+    let scenario = found.ok_or_else(|| {
+        Stop::usage(format!("there is no scenario `{id}`{}", hint(&specs.scenarios, id)))
+    })?;
     let surface = args.surface.unwrap_or(scenario.surfaces[0]);
     if !scenario.surfaces.contains(&surface) {
         let names: Vec<_> = scenario.surfaces.iter().map(|surface| surface.name()).collect();
@@ -37,13 +40,6 @@ pub(super) fn play(args: &ServeArgs, id: &str) -> Result<Exit, Stop> {
     }
     settings::runtime()?.block_on(run(args, &specs, scenario, surface))?;
     Ok(Exit::Clean)
-}
-
-fn unknown(scenarios: &[Scenario], id: &str) -> Stop {
-    let likeness = |scenario: &&Scenario| strsim::jaro_winkler(&scenario.id, id);
-    let nearest = scenarios.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    let hint = nearest.map(|it| format!(", did you mean `{}`?", it.id)).unwrap_or_default();
-    Stop::usage(format!("there is no scenario `{id}`{hint}"))
 }
 
 async fn run(
