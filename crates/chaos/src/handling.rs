@@ -65,6 +65,8 @@ pub struct Outcome {
     pub request_id: Option<String>,
     /// The wait that the caller is told of, as the header said it.
     pub retry_after: Option<String>,
+    /// Whether the error is of the client's own classes, which its callers know to catch; nothing if it does not tell.
+    pub own_error: Option<bool>,
     /// The error as a person would read it, with its causes.
     pub message: String,
     /// The text that the caller was given, complete or not; nothing if the client does not tell.
@@ -84,6 +86,7 @@ impl Outcome {
             error_code: None,
             request_id: None,
             retry_after: None,
+            own_error: None,
             message: String::new(),
             text: None,
             stop_reason: None,

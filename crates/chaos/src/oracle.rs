@@ -69,13 +69,14 @@ enum Rule {
 }
 
 /// Every rule, in the order of its findings.
-const RULES: [Rule; 27] = [
+const RULES: [Rule; 28] = [
     Rule::Trial(truth::key_stays_hidden),
     Rule::Trial(connections::credentials_stay_at_home),
     Rule::Trial(truth::answer_is_its_own),
     Rule::Call(tools::tool_calls_are_those_that_were_made),
     Rule::Call(truth::answer_is_reported_as_it_was),
     Rule::Call(truth::error_keeps_what_the_api_said),
+    Rule::Call(truth::error_is_the_clients_own),
     Rule::Trial(times::calls_end),
     Rule::Call(times::call_returns_in_time),
     Rule::Call(retries::only_the_retryable_is_retried),

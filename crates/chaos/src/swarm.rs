@@ -181,6 +181,7 @@ fn plain(attempts: Span, outcome: Vec<OutcomeClass>) -> Scenario {
             earlier: vec![],
             connections: None,
             reuse: false,
+            own_error: false,
             says: vec![],
             status: None,
             error_type: None,

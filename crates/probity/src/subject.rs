@@ -355,6 +355,8 @@ fn failed(error: &Error, text: String) -> Outcome {
         error_code: said.as_ref().and_then(|said| said.code.clone()),
         request_id: said.and_then(|said| said.request_id),
         retry_after: retry_after_ms.map(|ms| format!("{ms} ms")),
+        // Its type leaves no other.
+        own_error: Some(true),
         message: error.to_string(),
         text: Some(text),
         tool_calls: Some(vec![]),

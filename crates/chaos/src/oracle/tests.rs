@@ -300,6 +300,17 @@ fn the_scenario_has_the_last_word() {
     on("attempts = \"1\"\nstatus = 400", &refused, Verdict::Pass, &[]);
     on("attempts = \"1\"\nstatus = 401", &refused, Verdict::Fail, &["untyped-error"]);
     on("attempts = \"1\"\nerror-code = \"x\"", &refused, Verdict::Fail, &["untyped-error"]);
+    for (own, should, must) in [
+        (None, Verdict::Pass, Verdict::Pass),
+        (Some(true), Verdict::Pass, Verdict::Pass),
+        (Some(false), Verdict::Warn, Verdict::Fail),
+    ] {
+        let mut told = refused.clone();
+        told.outcome.as_mut().unwrap().own_error = own;
+        let codes: &[_] = if own == Some(false) { &["untyped-error"] } else { &[] };
+        on("attempts = \"1\"", &told, should, codes);
+        on("attempts = \"1\"\nown-error = true", &told, must, codes);
+    }
     on("attempts = \"2\"\nstatus = 400", &retried, Verdict::Pass, &[]);
     on(
         "attempts = \"2\"\nwait = [{ retry = 1, at-least-ms = 1040 }]",

@@ -251,6 +251,15 @@ pub(super) fn error_keeps_what_the_api_said(call: &Call<'_>) -> Vec<Finding> {
     findings
 }
 
+/// Whoever catches the errors that a client documents catches this one, too.
+pub(super) fn error_is_the_clients_own(call: &Call<'_>) -> Vec<Finding> {
+    let stranger = |outcome: &&Outcome| outcome.own_error == Some(false);
+    let Some(outcome) = call.handling.outcome.as_ref().filter(stranger) else { return vec![] };
+    let detail = format!("an error that is none of the client's own{}", words(outcome));
+    let demanded = call.scenario.expect.own_error;
+    vec![if demanded { Code::UntypedError.fail(detail) } else { Code::UntypedError.warn(detail) }]
+}
+
 /// A wait that a client does not keep itself is the caller's to keep.
 pub(super) fn demand_is_passed_on(call: &Call<'_>) -> Vec<Finding> {
     let Some((outcome, last)) = call.handling.outcome.as_ref().zip(call.last()) else {

@@ -64,6 +64,7 @@ fn facts(expect: &Expect) -> Vec<String> {
         text,
         connections,
         expect.reuse.then(|| "a connection used twice".to_owned()),
+        expect.own_error.then(|| "an error of the client's own".to_owned()),
         says,
     ];
     all.into_iter().flatten().collect()

@@ -23,6 +23,9 @@ pub struct Expect {
     /// The error should say at least one of these; `{address}` stands for host and port that were called.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub says: Vec<String>,
+    /// An error must be of the client's own classes; elsewhere it should.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub own_error: bool,
     /// The status that the error must carry.
     pub status: Option<u16>,
     /// The API's error type that the error must carry.

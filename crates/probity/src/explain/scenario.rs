@@ -73,6 +73,7 @@ fn expected(entry: &mut Entry, expect: &Expect) {
         connections,
         reuse,
         says,
+        own_error,
         status,
         error_type,
         error_code,
@@ -94,6 +95,7 @@ fn expected(entry: &mut Entry, expect: &Expect) {
     let answer = [named("text", text), named("stop reason", stop_reason)];
     entry.told("answer", &answer.into_iter().flatten().collect::<Vec<_>>());
     let error = [
+        own_error.then(|| "of the client's own classes".to_owned()),
         status.map(|status| format!("status {status}")),
         named("type", error_type),
         named("code", error_code),
@@ -355,6 +357,7 @@ earlier = ["aborted"]
 connections = "1-2"
 reuse = true
 says = ["cert", "host"]
+own-error = true
 status = 401
 within-ms = 1500
 wait = [{ retry = 1, at-least-ms = 400, at-most-ms = 2000 }]
@@ -394,7 +397,7 @@ wait = [{ retry = 1, at-least-ms = 400, at-most-ms = 2000 }]
                 ("attempts", "0 to 2"),
                 ("outcome", "success, timeout or failed"),
                 ("before", "aborted, of the calls before the last"),
-                ("error", "status 401; says `cert` or `host`"),
+                ("error", "of the client's own classes; status 401; says `cert` or `host`"),
                 ("waits", "400 ms at least and 2 s at most before retry 1"),
                 ("returns", "within 1.5 s"),
                 ("connections", "1 to 2; one carries a second request"),

@@ -119,6 +119,8 @@ fn outcome(report: Report, surface: Surface) -> Result<Outcome, Unseen> {
         message: described(&error.message, &error.chain),
         text: report.text,
         retry_after: error.retry_after,
+        // A call that was called off may end as the caller's own signal does.
+        own_error: error.sdk_error.filter(|_| class != OutcomeClass::Aborted),
         stop_reason: report.stop_reason,
         tool_calls: report.tool_calls,
     })

@@ -155,7 +155,7 @@ pub(super) struct ErrorFacts {
     /// The error and its causes, outermost first, each as `Name: message`.
     pub(super) chain: Vec<String>,
     /// Whether it belongs to the client's own hierarchy.
-    pub(super) sdk_error: bool,
+    pub(super) sdk_error: Option<bool>,
     pub(super) status: Option<u16>,
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
