@@ -39,15 +39,28 @@ impl Verdict {
 /// Whose fault a finding is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Blame {
+    /// Whoever made the request.
+    Client,
+    /// The server that was spoken to, where it stands in front of another.
+    Gateway,
     Harness,
+    /// Our own picture of the API, where the facts are silent.
+    Spec,
+    /// The server that was spoken to.
     Target,
+    /// The server behind the one that was spoken to.
+    Upstream,
 }
 
 impl Blame {
     pub fn name(self) -> &'static str {
         match self {
+            Self::Client => "client",
+            Self::Gateway => "gateway",
             Self::Harness => "harness",
+            Self::Spec => "spec",
             Self::Target => "target",
+            Self::Upstream => "upstream",
         }
     }
 }

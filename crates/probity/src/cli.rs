@@ -1,6 +1,9 @@
 //! The command line. What is given here overrides `probity.toml`.
 
 mod chaos;
+mod journal;
+mod live;
+mod target;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use contract::version::Version;
 
 pub use self::chaos::{ChaosArgs, ChaosFormat, ChaosReport, ChaosReportKind};
+pub use self::journal::JournalArgs;
+pub use self::live::LiveArgs;
+pub use self::target::TargetArgs;
 use crate::selection::Shard;
 
 /// Contract testing and fuzzing for the Messages API.
@@ -39,6 +45,12 @@ pub enum Verb {
 pub struct ContractArgs {
     #[command(flatten)]
     pub common: Common,
+    #[command(flatten)]
+    pub journal_args: JournalArgs,
+    #[command(flatten)]
+    pub live_args: LiveArgs,
+    #[command(flatten)]
+    pub target_args: TargetArgs,
     /// Stop sending after this time: `90s`, `2m`, `500ms`.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
