@@ -28,6 +28,8 @@ pub(crate) enum Assistant {
 pub(crate) enum Block {
     Text {
         text: String,
+        // Clients that take no null here are in wide use, so the API leaves it out.
+        #[serde(skip_serializing_if = "Option::is_none")]
         citations: Option<Vec<Citation>>,
     },
     Thinking {
