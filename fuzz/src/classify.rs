@@ -15,7 +15,9 @@
 use std::borrow::Cow;
 
 use ::classify::sse::{self, Decoder, End, Event, Limits};
-use ::classify::stream::{self, DEFECTS_MAX, Grammar, Outcome, StreamReading};
+use ::classify::stream::{
+    self, Grammar, Lint, Linter, NOTES_MAX, Outcome, StreamReading, VIOLATIONS_MAX,
+};
 use ::classify::{Class, Cut, CutKind, Headers, Observation, Reply, classify, envelope};
 
 /// With `PROBITY_FUZZ_PLANT` set when it is built, the target states something wrong, and a run that finds nothing
@@ -33,6 +35,7 @@ pub fn run(bytes: &[u8]) {
     check_decoder(&input, usual);
     check_decoder(&input, TIGHT);
     check_grammar(&input);
+    check_lint(&input);
     check_class(&input);
 }
 
@@ -130,7 +133,7 @@ fn planted_holds(events: &[Event]) -> bool {
 fn check_grammar(input: &Input<'_>) {
     let reading = stream::read(input.body);
     assert_eq!(reading, read_in_pieces(input));
-    assert!(reading.defects.len() <= DEFECTS_MAX);
+    assert!(reading.defects.len() <= VIOLATIONS_MAX);
     assert!(reading.defects.iter().all(|defect| defect.event_idx < reading.events));
     match &reading.outcome {
         Outcome::Done => {
@@ -152,6 +155,33 @@ fn read_in_pieces(input: &Input<'_>) -> StreamReading {
         }
     }
     grammar.finish(&decoder.finish())
+}
+
+/// Everything that the rules say is the same however the bytes were cut, agrees with the reading, and is bounded.
+fn check_lint(input: &Input<'_>) {
+    let lint = stream::lint(input.body);
+    assert_eq!(lint, lint_in_pieces(input), "whole and in pieces");
+    let Lint { events, outcome, stop_reason, violations, notes } = lint;
+    let reading = stream::read(input.body);
+    assert_eq!((&reading.outcome, reading.events), (&outcome, events));
+    assert_eq!(reading.stop_reason, stop_reason);
+    assert!(violations.len() <= VIOLATIONS_MAX && notes.len() <= NOTES_MAX);
+    assert!(violations.is_sorted_by_key(|violation| violation.event_idx));
+    for violation in &violations {
+        assert!(violation.offset <= input.body.len() && violation.event_idx <= events);
+        assert!(violation.trace.len() <= 1 + 2 * stream::AROUND);
+        assert!(violation.trace.is_sorted_by_key(|line| line.event_idx));
+        let culprit = violation.trace.iter().find(|line| line.is_culprit);
+        assert!(culprit.is_none_or(|line| line.event_idx == violation.event_idx));
+    }
+    // A stream that is not whole breaks a rule, and so does one that breaks the grammar.
+    assert!(!violations.is_empty() || matches!(outcome, Outcome::Done | Outcome::Failed(_)));
+}
+
+fn lint_in_pieces(input: &Input<'_>) -> Lint {
+    let mut linter = Linter::default();
+    input.cut_up().for_each(|piece| linter.push(piece));
+    linter.finish()
 }
 
 fn check_class(input: &Input<'_>) {

@@ -54,3 +54,24 @@ pub(crate) mod clients {
         }
     }
 }
+
+/// Apart from the others, as the clients are.
+pub(crate) mod targets {
+    xflags::xflags! {
+        /// Other people's servers, to be judged.
+        cmd targets {
+            /// Names them, and says which are installed.
+            cmd list {}
+            /// Installs them from their registries into target/targets.
+            cmd install {
+                /// These targets; without a name all of them.
+                repeated name: String
+            }
+            /// Starts them, judges them, and ends them; what follows `--` goes to the tool.
+            cmd run {
+                /// These targets, one after the other.
+                repeated name: String
+            }
+        }
+    }
+}

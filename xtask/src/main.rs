@@ -22,8 +22,11 @@ mod ci;
 mod clients;
 mod flags;
 mod fuzz;
+mod packages;
+mod targets;
 
 use flags::clients::Clients;
+use flags::targets::Targets;
 use flags::{Xtask, XtaskCmd};
 
 const VERBS: &str = "\
@@ -36,6 +39,9 @@ bench […]                    every benchmark of the workspace
 ci [STEP…]                   fmt, clippy, test, contract, deny; stops at the first that fails
 clients list                 released clients of the API, and which are installed
 clients install [NAME…]      installs them (the official SDKs unless named) into target/clients
+targets list                 gateways and mocks of other people, and which are installed
+targets install [NAME…]      installs them into target/targets
+targets run NAME… [-- ARGS]  starts each, with an upstream where it takes one, and judges it; ARGS go to `contract`
 fuzz list                    the fuzz targets
 fuzz run [TARGET…]           fuzzes them; --seconds N or --minutes N is shared out evenly
 fuzz report                  what the last runs did, and what lies around
@@ -73,6 +79,16 @@ fn dispatch(args: Vec<OsString>) -> Result<u8> {
             sh.change_dir(root());
             clients::run(&sh, flags.subcommand)
         }
+        Some("targets") => {
+            let mut ours = rest.to_vec();
+            let theirs = ours.iter().position(|arg| arg == "--").map_or_else(Vec::new, |at| {
+                let theirs = ours.split_off(at);
+                theirs.into_iter().skip(1).collect()
+            });
+            let flags = Targets::from_vec(ours).unwrap_or_else(|error| error.exit());
+            sh.change_dir(root());
+            targets::run(&sh, flags.subcommand, &theirs)
+        }
         Some("ci" | "fuzz") => {
             let flags = Xtask::from_vec(args).unwrap_or_else(|error| error.exit());
             sh.change_dir(root());
@@ -93,13 +109,13 @@ fn test(sh: &Shell) -> Cmd<'_> {
 /// The tool, run where the caller stands, so that the paths among its arguments mean what they say.
 fn tool<'sh>(sh: &'sh Shell, verb: &str, args: &[OsString]) -> Cmd<'sh> {
     // Only trials of clients take a handshake, and a cold build of the contract has no time to spare.
-    let lean: &[&str] = if verb == "contract" { &["--no-default-features"] } else { &[] };
+    let lean: &[&str] = if ["contract", "merge"].contains(&verb) { &["--no-default-features"] } else { &[] };
     let tool = cmd!(sh, "cargo run --quiet --profile contract -p probity {lean...} -- {verb}");
     let is_told = args.iter().any(|arg| arg.to_string_lossy().starts_with("--snapshots"));
     let snapshots = match verb {
-        "chaos" | "contract" if is_told => None,
-        "chaos" | "contract" if sh.current_dir() == root() => Some(PathBuf::from("snapshots")),
-        "chaos" | "contract" => Some(root().join("snapshots")),
+        "chaos" | "contract" | "merge" if is_told => None,
+        "chaos" | "contract" | "merge" if sh.current_dir() == root() => Some(PathBuf::from("snapshots")),
+        "chaos" | "contract" | "merge" => Some(root().join("snapshots")),
         _ => None,
     };
     match snapshots {

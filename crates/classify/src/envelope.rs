@@ -153,6 +153,11 @@ pub(crate) trait Part<'de>: Default {
         Self::default()
     }
 
+    /// The same for a text that had escapes, for those who need no copy of it.
+    fn of_str(text: &str) -> Self {
+        Self::of_text(Cow::Owned(text.to_owned()))
+    }
+
     fn of_number(_number: u64) -> Self {
         Self::default()
     }
@@ -177,7 +182,7 @@ impl<'de, T: Part<'de>> Visitor<'de> for LooseVisitor<T> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<T, E> {
-        Ok(T::of_text(Cow::Owned(text.to_owned())))
+        Ok(T::of_str(text))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<T, E> {

@@ -4,7 +4,14 @@
 //! Lines are found in the bytes and only then decoded, so a character cut in two is whole again before anybody
 //! looks at it. The price is that one line must fit in memory, hence the limits.
 //!
+//! [`Decoder::push_with`] lends each event from buffers that it uses again, and allocates nothing once they have
+//! grown; [`Decoder::push`] is the same for those who want to keep the events.
+//!
 //! An event without the blank line after it is dropped, as the standard says; [`Decoder::finish`] reports it.
+
+use memchr::memchr2;
+
+use crate::envelope;
 
 /// Twice the largest line worth expecting (one delta of 8 MB), and small enough that a flood without line ends
 /// cannot fill the memory.
@@ -22,8 +29,41 @@ pub struct Event {
     pub data: String,
     /// The last `id` of the stream so far; empty if there was none.
     pub id: String,
+    /// Where in the stream its first line begins.
+    pub offset: usize,
     /// Whether bytes that are not UTF-8 were replaced by U+FFFD in one of its fields.
     pub lossy: bool,
+}
+
+impl Event {
+    /// The same event as the decoder lends it.
+    pub fn lend(&self) -> EventRef<'_> {
+        let Self { name, data, id, offset, lossy } = self;
+        EventRef { name, data, id, offset: *offset, lossy: *lossy }
+    }
+}
+
+/// An event as the decoder lends it; the members are those of [`Event`].
+#[derive(Clone, Copy, Debug)]
+pub struct EventRef<'a> {
+    pub name: &'a str,
+    pub data: &'a str,
+    pub id: &'a str,
+    pub offset: usize,
+    pub lossy: bool,
+}
+
+impl EventRef<'_> {
+    /// The same event without a hold on the decoder.
+    pub fn into_owned(self) -> Event {
+        Event {
+            name: self.name.to_owned(),
+            data: self.data.to_owned(),
+            id: self.id.to_owned(),
+            offset: self.offset,
+            lossy: self.lossy,
+        }
+    }
 }
 
 /// What was left when the bytes ended.
@@ -33,6 +73,10 @@ pub struct End {
     pub dropped: Option<Event>,
     /// The limit at which decoding stopped.
     pub overflow: Option<Overflow>,
+    /// Whether a byte order mark stood in front: the standard takes it away, and not every client does.
+    pub marked: bool,
+    /// The bytes that were decoded.
+    pub bytes: usize,
 }
 
 /// A limit that the stream broke. Nothing is decoded after it.
@@ -51,59 +95,89 @@ pub struct Limits {
     pub event_bytes_max: usize,
 }
 
-/// The decoder: feed it with [`push`](Self::push), end it with [`finish`](Self::finish).
-#[derive(Debug)]
+impl Default for Limits {
+    fn default() -> Self {
+        Self { line_bytes_max: LINE_BYTES_MAX, event_bytes_max: EVENT_BYTES_MAX }
+    }
+}
+
+/// The decoder: feed it with [`push`](Self::push) or [`push_with`](Self::push_with), end it with
+/// [`finish`](Self::finish).
+#[derive(Debug, Default)]
 pub struct Decoder {
     limits: Limits,
     /// The line that has not ended yet.
     line: Vec<u8>,
+    /// The bytes before the next one to look at.
+    bytes: usize,
     /// The last byte was a CR: an LF right after it belongs to the same line end.
     after_cr: bool,
     /// A line has ended: only before that can a byte order mark stand.
     begun: bool,
-    pending: Event,
-    has_data: bool,
+    marked: bool,
+    pending: Pending,
     last_id: String,
     retry_ms: Option<u64>,
     overflow: Option<Overflow>,
 }
 
+/// The event that no blank line has dispatched yet.
+#[derive(Debug, Default)]
+struct Pending {
+    name: String,
+    data: String,
+    has_data: bool,
+    lossy: bool,
+    /// None before the first field.
+    offset: Option<usize>,
+}
+
 impl Decoder {
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            line: Vec::new(),
-            after_cr: false,
-            begun: false,
-            pending: Event::default(),
-            has_data: false,
-            last_id: String::new(),
-            retry_ms: None,
-            overflow: None,
-        }
+        Self { limits, ..Self::default() }
     }
 
     /// The events that `bytes` complete. After an overflow there are no more; see [`Self::overflow`].
-    pub fn push(&mut self, mut bytes: &[u8]) -> Vec<Event> {
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
-        while self.overflow.is_none() && !bytes.is_empty() {
-            if self.after_cr && bytes[0] == b'\n' {
-                bytes = &bytes[1..];
-            }
-            self.after_cr = false;
-            let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let (part, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
-            if self.limits.line_bytes_max < self.line.len() + part.len() {
-                self.overflow = Some(Overflow::Line);
-                break;
-            }
-            self.line.extend_from_slice(part);
-            let Some(&terminator) = rest.first() else { break };
-            self.after_cr = terminator == b'\r';
-            bytes = &rest[1..];
-            events.extend(self.end_line());
-        }
+        self.push_with(bytes, |event| events.push(event.into_owned()));
         events
+    }
+
+    /// Lends each event that `bytes` complete to `take`.
+    pub fn push_with(&mut self, mut bytes: &[u8], mut take: impl FnMut(EventRef<'_>)) {
+        while self.overflow.is_none() && !bytes.is_empty() {
+            if std::mem::take(&mut self.after_cr) && bytes[0] == b'\n' {
+                self.bytes += 1;
+                bytes = &bytes[1..];
+                continue;
+            }
+            let end = memchr2(b'\n', b'\r', bytes);
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            if self.limits.line_bytes_max < self.line.len() + part.len() {
+                self.bytes -= self.line.len();
+                self.overflow = Some(Overflow::Line);
+                return;
+            }
+            let Some(end) = end else {
+                self.bytes += part.len();
+                return self.line.extend_from_slice(part);
+            };
+            let begins = self.bytes - self.line.len();
+            self.bytes += end + 1;
+            self.after_cr = bytes[end] == b'\r';
+            bytes = &bytes[end + 1..];
+            if self.line.is_empty() {
+                self.end_line(part, begins, &mut take);
+            } else {
+                let mut line = std::mem::take(&mut self.line);
+                line.extend_from_slice(part);
+                self.end_line(&line, begins, &mut take);
+                // The buffer goes back, so that a stream in small pieces allocates it once.
+                line.clear();
+                self.line = line;
+            }
+        }
     }
 
     /// The limit at which decoding stopped, if it did.
@@ -118,83 +192,102 @@ impl Decoder {
 
     /// Ends the stream. A line that no line end closed still counts for what was dropped.
     pub fn finish(mut self) -> End {
-        if self.overflow.is_none() && !self.line.is_empty() {
-            self.end_line();
+        let line = std::mem::take(&mut self.line);
+        if self.overflow.is_none() && !line.is_empty() {
+            self.end_line(&line, self.bytes - line.len(), &mut |_| {});
         }
-        let dropped = (self.has_data || !self.pending.name.is_empty()).then(|| self.take_pending());
-        End { dropped, overflow: self.overflow }
+        let is_left = self.pending.has_data || !self.pending.name.is_empty();
+        let dropped = is_left.then(|| self.pending.lend(&self.last_id).into_owned());
+        End { dropped, overflow: self.overflow, marked: self.marked, bytes: self.bytes }
     }
 
     /// The finished line takes effect; a blank one dispatches.
-    fn end_line(&mut self) -> Option<Event> {
-        let bytes = std::mem::take(&mut self.line);
-        let line = if self.begun { &bytes[..] } else { crate::envelope::without_bom(&bytes) };
+    fn end_line(&mut self, line: &[u8], begins: usize, take: &mut impl FnMut(EventRef<'_>)) {
+        let line = if self.begun { line } else { self.first_line(line) };
+        if !line.is_empty() {
+            return self.field(line, begins);
+        }
+        if self.pending.has_data {
+            take(self.pending.lend(&self.last_id));
+        }
+        self.pending.clear();
+    }
+
+    fn first_line<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
         self.begun = true;
-        let event = if line.is_empty() { self.dispatch() } else { self.field(line) };
-        // The buffer goes back, so that a stream of short lines allocates it once.
-        self.line = bytes;
-        self.line.clear();
-        event
+        let bare = envelope::without_bom(line);
+        self.marked = bare.len() < line.len();
+        bare
     }
 
-    fn dispatch(&mut self) -> Option<Event> {
-        let event = self.take_pending();
-        std::mem::take(&mut self.has_data).then_some(event)
-    }
-
-    fn take_pending(&mut self) -> Event {
-        Event { id: self.last_id.clone(), ..std::mem::take(&mut self.pending) }
-    }
-
-    fn field(&mut self, line: &[u8]) -> Option<Event> {
-        let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
-        let value = line.get(colon + 1..).unwrap_or_default();
-        let value = value.strip_prefix(b" ").unwrap_or(value);
-        match &line[..colon] {
+    fn field(&mut self, line: &[u8], begins: usize) {
+        let (name, value) = split(line);
+        if !name.is_empty() {
+            self.pending.offset.get_or_insert(begins);
+        }
+        match name {
             b"data" => self.data(value),
             b"event" => {
-                self.pending.name = self.text(value);
+                self.pending.name.clear();
+                self.pending.lossy |= push_text(&mut self.pending.name, value);
             }
             b"id" if !value.contains(&0) => {
-                self.last_id = self.text(value);
+                self.last_id.clear();
+                self.pending.lossy |= push_text(&mut self.last_id, value);
             }
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
-                self.retry_ms =
-                    std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                // A time too long for a number is as good as for ever.
+                let digits = std::str::from_utf8(value).unwrap_or_default();
+                self.retry_ms = Some(digits.parse().unwrap_or(u64::MAX));
             }
             // Comments have an empty name, and the standard ignores the names it does not know.
             _ => {}
         }
-        None
     }
 
     fn data(&mut self, value: &[u8]) {
-        if self.limits.event_bytes_max < self.pending.data.len() + value.len() {
+        let pending = &mut self.pending;
+        if self.limits.event_bytes_max < pending.data.len() + value.len() {
             self.overflow = Some(Overflow::Event);
             return;
         }
-        let text = self.text(value);
-        if self.has_data {
-            self.pending.data.push('\n');
-            self.pending.data.push_str(&text);
-        } else {
-            self.pending.data = text;
+        if std::mem::replace(&mut pending.has_data, true) {
+            pending.data.push('\n');
         }
-        self.has_data = true;
-    }
-
-    fn text(&mut self, value: &[u8]) -> String {
-        let text = String::from_utf8_lossy(value);
-        // Only a repair makes an owned string.
-        self.pending.lossy |= matches!(text, std::borrow::Cow::Owned(_));
-        text.into_owned()
+        pending.lossy |= push_text(&mut pending.data, value);
     }
 }
 
-impl Default for Decoder {
-    fn default() -> Self {
-        Self::new(Limits { line_bytes_max: LINE_BYTES_MAX, event_bytes_max: EVENT_BYTES_MAX })
+impl Pending {
+    fn lend<'a>(&'a self, id: &'a str) -> EventRef<'a> {
+        let Self { name, data, lossy, offset, .. } = self;
+        EventRef { name, data, id, offset: offset.unwrap_or_default(), lossy: *lossy }
     }
+
+    /// What `Default` would give, in the same buffers.
+    fn clear(&mut self) {
+        self.name.clear();
+        self.data.clear();
+        (self.has_data, self.lossy, self.offset) = (false, false, None);
+    }
+}
+
+/// Name and value of a line; without a colon all of it is the name.
+fn split(line: &[u8]) -> (&[u8], &[u8]) {
+    // The names of interest are short: looking for the colon byte by byte is the quickest.
+    let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
+    let value = line.get(colon + 1..).unwrap_or_default();
+    (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
+}
+
+/// Appends `value`, and says whether it had to be repaired.
+fn push_text(to: &mut String, value: &[u8]) -> bool {
+    let text = std::str::from_utf8(value);
+    match text {
+        Ok(text) => to.push_str(text),
+        Err(_) => to.push_str(&String::from_utf8_lossy(value)),
+    }
+    text.is_err()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use classify::{Class, Observation, classify, envelope};
 
 use crate::case::{Case, CaseId, Origin};
 use crate::expect::{Expectation, expect};
+use crate::level::{self, Level};
 use crate::response;
 use crate::spec::Contract;
 use crate::version::{OperationId, Version};
@@ -53,6 +54,9 @@ pub enum Blame {
 }
 
 impl Blame {
+    pub const ALL: [Self; 6] =
+        [Self::Client, Self::Gateway, Self::Harness, Self::Spec, Self::Target, Self::Upstream];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -73,6 +77,8 @@ pub struct Finding {
     /// JSON pointer into the answer, where it has one.
     pub pointer: String,
     pub blame: Blame,
+    /// The weakest level at which it counts.
+    pub level: Level,
     /// What was seen, in a line.
     pub trace: Cow<'static, str>,
 }
@@ -84,7 +90,7 @@ impl Finding {
         blame: Blame,
         trace: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { rule, pointer: pointer.into(), blame, trace: trace.into() }
+        Self { rule, pointer: pointer.into(), blame, level: Level::of(rule), trace: trace.into() }
     }
 }
 
@@ -148,10 +154,12 @@ pub fn judge(contract: &Contract, case: &Case, observation: &Observation) -> Rec
         return record;
     }
     compare(&mut record);
+    level::weigh(case, &mut record);
     if let Some(reply) = reply {
         record.findings.extend(response::check(
             contract.edition(case.version),
             case.operation,
+            &case.request,
             class,
             reply,
         ));

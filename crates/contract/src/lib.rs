@@ -12,7 +12,10 @@
 //! | [`witness`] | requests typed by hand, which neither of the two made |
 //! | [`case`], [`corpus`] | one request to try; all of them, lazily |
 //! | [`expect`], [`response`], [`judge`] | what is permitted, what the reply's schema says, and the verdict |
+//! | [`level`] | how much of the contract a server must keep to be of use to whom |
 //! | [`exceptions`], [`board`], [`reach`] | known deviations, the ledgers, and what the run came to |
+//! | [`conformance`] | how much of it a server keeps that leaves parts out, and whose fault what is |
+//! | [`shrink`] | the smallest request that still shows the same |
 //! | [`parity`] | whether all this and the types of an official SDK say the same |
 //!
 //! Nothing here does IO, reads a clock or draws from anything but its arguments. The mock uses the rules and the
@@ -20,6 +23,7 @@
 
 pub mod board;
 pub mod case;
+pub mod conformance;
 pub mod corpus;
 pub mod errors;
 pub mod exceptions;
@@ -27,6 +31,7 @@ pub mod expect;
 pub mod external;
 pub mod generate;
 pub mod judge;
+pub mod level;
 pub mod lint;
 pub mod models;
 pub mod mutate;
@@ -36,10 +41,11 @@ pub mod response;
 pub mod rules;
 pub mod schema;
 pub mod seeds;
+pub mod shrink;
 pub mod signature;
 pub mod site;
 pub mod spec;
-mod splice;
+pub mod splice;
 pub mod validate;
 pub mod version;
 pub mod witness;

@@ -1,147 +1,315 @@
-//! Checks a reply against the spec: the body of its class, and the headers every answer carries.
+//! Checks a reply against what every answer must hold: the schema of its body, and named rules.
+//!
+//! A rule is a row of data with one function, as the rules for requests are. The schema says what shape an answer has;
+//! the rules say what it must have to do with itself (counts that add up, a stop reason that fits the content) and
+//! with the request (the tool that was forced, the limit that was set). Where a rule names a breach, the schema is not
+//! heard about the same place: the price is that a reader of the schema alone finds more.
+//!
+//! Answers may grow. What is not known (members, blocks, stop reasons, events) is never a finding.
 
-use classify::{Class, Reply, envelope, sse};
+use std::borrow::Cow;
+
+use classify::{Class, Reply, Request, envelope};
 use serde_json::Value;
 
 use crate::judge::{Blame, Finding};
+use crate::level::Level;
 use crate::spec::Edition;
 use crate::version::OperationId;
 
-/// What in the reply breaks the spec. Empty for replies that no schema describes (edge pages, cut streams).
+mod asked;
+mod body;
+mod content;
+mod errors;
+mod heads;
+mod lists;
+mod message;
+mod schema;
+mod streamed;
+
+pub(crate) use schema::Answers;
+
+/// All rules, by what they look at.
+pub fn groups() -> [&'static [Rule]; 8] {
+    [
+        body::RULES,
+        heads::RULES,
+        errors::RULES,
+        lists::RULES,
+        message::RULES,
+        content::RULES,
+        asked::RULES,
+        schema::RULES,
+    ]
+}
+
+/// All rules, in the order of [`groups`].
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    groups().into_iter().flatten()
+}
+
+/// The rule of that id.
+pub fn find(id: &str) -> Option<&'static Rule> {
+    id.starts_with(PREFIX).then(|| all().find(|rule| rule.id == id)).flatten()
+}
+
+/// What all ids begin with.
+pub const PREFIX: &str = "response/";
+
+/// A demand on every answer.
+#[derive(Debug)]
+pub struct Rule {
+    /// Stable, says what is wrong: `response/stop-reason-missing`.
+    pub id: &'static str,
+    /// The weakest level at which a breach counts.
+    pub level: Level,
+    /// What it demands, and why. The first sentence stands alone in lists.
+    pub sentence: &'static str,
+    /// What the author of the server should do.
+    pub remedy: &'static str,
+    /// Public reports of servers that broke it.
+    pub seen: &'static [&'static str],
+    check: Check,
+}
+
+#[derive(Debug)]
+enum Check {
+    /// Of the answer as a whole.
+    Answer(fn(&Answer<'_>, &mut Found)),
+    /// Of each whole message in it; those of streams are left to the rules of streams.
+    Message(fn(&Value, &mut Found)),
+    /// Of a message beside the parameters that asked for it, however it came.
+    Asked(fn(Asked<'_>, &mut Found)),
+}
+
+/// An answer, read as far as it goes.
+struct Answer<'a> {
+    edition: &'a Edition,
+    operation: OperationId,
+    request: &'a Request,
+    /// The parameters of the message that was asked for; `Null` if none was, or they are not known.
+    params: Value,
+    class: Class,
+    reply: &'a Reply,
+    /// Without its parameters, and in lower case.
+    media: String,
+    body: Body,
+}
+
+enum Body {
+    Json(Value),
+    /// JSONL: each line, or why it is none.
+    Lines(Vec<Result<Value, String>>),
+    /// Neither JSON nor a stream.
+    Other(String),
+    Stream {
+        /// The message that its events come to, if they come to one.
+        folded: Option<Value>,
+    },
+}
+
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    request: &'a Request,
+    params: &'a Value,
+    message: &'a Value,
+}
+
+/// The places that break a rule.
+#[derive(Default)]
+struct Found {
+    /// Where what is looked at stands in the answer.
+    at: String,
+    list: Vec<(String, Cow<'static, str>)>,
+}
+
+impl Found {
+    /// `pointer` is one into what is looked at.
+    fn push(&mut self, pointer: impl AsRef<str>, trace: impl Into<Cow<'static, str>>) {
+        self.list.push((format!("{}{}", self.at, pointer.as_ref()), trace.into()));
+    }
+}
+
+/// What in the reply breaks the contract. Empty for what the edge answers in a shape of its own, and for a connection
+/// lost before there was anything to judge.
 pub fn check(
     edition: &Edition,
     operation: OperationId,
+    request: &Request,
     class: Class,
     reply: &Reply,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    match class {
-        Class::Accepted => check_success(edition, operation, reply, &mut findings),
-        Class::Streamed => check_stream(edition, operation, reply, &mut findings),
-        Class::EdgeForbidden
-        | Class::Intermediary
-        | Class::Impostor
-        | Class::Malformed
-        | Class::StreamCut => return findings,
-        // The edge answers before the API does, in a shape of its own.
-        Class::TooLarge
-            if envelope::parse(&reply.body).is_none_or(|envelope| !envelope.outer_type) =>
-        {
-            return findings;
-        }
-        _ => check_error(edition, reply, &mut findings),
+    if !is_judged(class, reply) {
+        return Vec::new();
     }
-    check_request_id(reply, &mut findings);
+    let answer = Answer::read(edition, operation, request, class, reply);
+    let mut findings = streamed::findings(&answer);
+    let is_stream_broken = !findings.is_empty();
+    for rule in all() {
+        // The rule of the stream names the cause; the schema would name what follows from it.
+        if !(is_stream_broken && rule.id == schema::ID) {
+            answer.run(rule, &mut findings);
+        }
+    }
+    without_echoes(findings)
+}
+
+fn is_judged(class: Class, reply: &Reply) -> bool {
+    match class {
+        // The edge answers before the API does.
+        Class::EdgeForbidden => false,
+        Class::TooLarge => envelope::parse(&reply.body).is_some_and(|envelope| envelope.outer_type),
+        // A page under a 5xx is a proxy's, and what stands behind it may be well.
+        Class::Intermediary => (400..500).contains(&reply.status),
+        Class::Unreachable(_) | Class::Unsendable => false,
+        _ => true,
+    }
+}
+
+/// Leaves out what the schema says about a place that a rule has named.
+fn without_echoes(mut findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.iter().any(|finding| finding.rule == schema::ID) {
+        let named: Vec<String> = findings
+            .iter()
+            .filter(|finding| finding.rule != schema::ID && !finding.pointer.is_empty())
+            .map(|finding| finding.pointer.clone())
+            .collect();
+        findings.retain(|finding| {
+            finding.rule != schema::ID || !named.iter().any(|at| is_below(&finding.pointer, at))
+        });
+    }
     findings
 }
 
-fn check_success(
-    edition: &Edition,
-    operation: OperationId,
-    reply: &Reply,
-    findings: &mut Vec<Finding>,
-) {
-    let media = media_type(reply);
-    if media == "application/x-jsonl" {
-        for line in reply.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            check_value(edition, operation, &media, line, findings);
+fn is_below(pointer: &str, at: &str) -> bool {
+    pointer.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl<'a> Answer<'a> {
+    fn read(
+        edition: &'a Edition,
+        operation: OperationId,
+        request: &'a Request,
+        class: Class,
+        reply: &'a Reply,
+    ) -> Self {
+        let media = media_type(reply);
+        Self {
+            body: Body::read(&media, reply),
+            params: params(operation, request, reply),
+            edition,
+            operation,
+            request,
+            class,
+            reply,
+            media,
         }
-    } else {
-        check_value(edition, operation, &media, &reply.body, findings);
     }
-}
 
-fn check_stream(
-    edition: &Edition,
-    operation: OperationId,
-    reply: &Reply,
-    findings: &mut Vec<Finding>,
-) {
-    let media = media_type(reply);
-    let mut decoder = sse::Decoder::default();
-    for event in decoder.push(&reply.body) {
-        check_value(edition, operation, &media, event.data.as_bytes(), findings);
-    }
-}
-
-fn check_value(
-    edition: &Edition,
-    operation: OperationId,
-    media: &str,
-    bytes: &[u8],
-    findings: &mut Vec<Finding>,
-) {
-    let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
-        return findings.push(Finding::new(
-            "response-not-json",
-            "",
-            Blame::Target,
-            "the body is not JSON",
-        ));
-    };
-    match edition.validators.success_holds(operation, media, &value) {
-        Some(true) => {}
-        Some(false) => {
-            for problem in edition.validators.success_problems(operation, media, &value) {
-                findings.push(Finding::new(
-                    "response-schema",
-                    problem.path,
-                    Blame::Target,
-                    problem.message,
-                ));
+    fn run(&self, rule: &Rule, findings: &mut Vec<Finding>) {
+        let mut found = Found::default();
+        match rule.check {
+            Check::Answer(check) => check(self, &mut found),
+            Check::Message(check) if !matches!(self.body, Body::Stream { .. }) => {
+                self.each_message(&mut |at, message| {
+                    found.at = at;
+                    check(message, &mut found);
+                });
             }
+            Check::Asked(check) if self.params.is_object() => {
+                self.each_message(&mut |at, message| {
+                    found.at = at;
+                    check(
+                        Asked { request: self.request, params: &self.params, message },
+                        &mut found,
+                    );
+                });
+            }
+            Check::Message(_) | Check::Asked(_) => {}
         }
-        None => {
-            let trace = format!("the spec has no `{media}` answer for {operation}");
-            findings.push(Finding::new("response-media-type", "", Blame::Target, trace));
+        findings.extend(
+            found
+                .list
+                .into_iter()
+                .map(|(pointer, trace)| Finding::new(rule.id, pointer, Blame::Target, trace)),
+        );
+    }
+
+    /// The JSON of a success.
+    fn success(&self) -> Option<&Value> {
+        self.json()
+            .filter(|_| self.class == Class::Accepted || self.class == Class::Malformed)
+            .filter(|_| self.is_success())
+    }
+
+    /// The JSON of an error.
+    fn error(&self) -> Option<&Value> {
+        self.json().filter(|_| !self.is_success())
+    }
+
+    fn json(&self) -> Option<&Value> {
+        match &self.body {
+            Body::Json(value) => Some(value),
+            Body::Lines(_) | Body::Other(_) | Body::Stream { .. } => None,
+        }
+    }
+
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.reply.status)
+    }
+
+    /// Visits each message, with where it stands.
+    fn each_message(&self, visit: &mut dyn FnMut(String, &Value)) {
+        match &self.body {
+            Body::Json(_) if self.operation == OperationId::MessagesCreate => {
+                if let Some(message) = self.success() {
+                    visit(String::new(), message);
+                }
+            }
+            Body::Lines(lines) => {
+                for (idx, line) in lines.iter().enumerate() {
+                    let message =
+                        line.as_ref().ok().and_then(|line| line.pointer("/result/message"));
+                    if let Some(message) = message {
+                        visit(format!("/{idx}/result/message"), message);
+                    }
+                }
+            }
+            Body::Stream { folded: Some(message) } => visit(String::new(), message),
+            Body::Json(_) | Body::Other(_) | Body::Stream { folded: None } => {}
         }
     }
 }
 
-fn check_error(edition: &Edition, reply: &Reply, findings: &mut Vec<Finding>) {
-    match serde_json::from_slice::<Value>(&reply.body) {
-        Ok(value) if edition.validators.error_holds(&value) => check_details(&value, findings),
-        Ok(_) => findings.push(Finding::new(
-            "error-envelope",
-            "",
-            Blame::Target,
-            "the error body breaks the envelope's schema",
-        )),
-        Err(error) => {
-            findings.push(Finding::new("response-not-json", "", Blame::Target, error.to_string()))
+impl Body {
+    fn read(media: &str, reply: &Reply) -> Self {
+        if (200..300).contains(&reply.status) && media == EVENT_STREAM {
+            return Self::Stream { folded: streamed::fold(&reply.body) };
+        }
+        if media == JSON_LINES && (200..300).contains(&reply.status) {
+            let lines = reply.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            let read = |line| serde_json::from_slice(line).map_err(|error| error.to_string());
+            return Self::Lines(lines.map(read).collect());
+        }
+        match serde_json::from_slice(&reply.body) {
+            Ok(value) => Self::Json(value),
+            Err(error) => Self::Other(error.to_string()),
         }
     }
 }
 
-/// The one code that brings more along: an unknown image cannot be mended. The schema of the envelope cannot say so,
-/// since it knows no condition on a value.
-fn check_details(body: &Value, findings: &mut Vec<Finding>) {
-    let details = &body["error"]["details"];
-    if details["error_code"] != "image_dimensions_too_large" {
-        return;
-    }
-    for name in ["max_side_length_pixels", "paths"] {
-        if details.get(name).is_none() {
-            let trace = format!("`{name}` is missing beside the code");
-            findings.push(Finding::new("error-details", "/error/details", Blame::Target, trace));
-        }
-    }
-}
+const EVENT_STREAM: &str = "text/event-stream";
+const JSON_LINES: &str = "application/x-jsonl";
 
-fn check_request_id(reply: &Reply, findings: &mut Vec<Finding>) {
-    let Some(header) = reply.headers.get("request-id") else {
-        return findings.push(Finding::new(
-            "request-id-missing",
-            "",
-            Blame::Target,
-            "no request-id header",
-        ));
-    };
-    let body = envelope::parse(&reply.body)
-        .and_then(|envelope| envelope.request_id.map(|id| id.into_owned()));
-    if let Some(body) = body.filter(|body| body != header) {
-        let trace = format!("the body says {body}, the header {header}");
-        findings.push(Finding::new("request-id-differs", "/request_id", Blame::Target, trace));
+/// The parameters that were sent. Padding is not read: no rule is about what is not in the first megabyte.
+fn params(operation: OperationId, request: &Request, reply: &Reply) -> Value {
+    match &request.body {
+        classify::Body::Bytes(bytes)
+            if operation == OperationId::MessagesCreate && (200..300).contains(&reply.status) =>
+        {
+            serde_json::from_slice(bytes).unwrap_or_default()
+        }
+        _ => Value::Null,
     }
 }
 
@@ -151,29 +319,7 @@ fn media_type(reply: &Reply) -> String {
     value.split_once(';').map_or(value, |(media, _)| media).trim().to_ascii_lowercase()
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn check(details: &Value, missing: &[&str]) {
-        let mut findings = Vec::new();
-        check_details(&json!({"error": {"details": details}}), &mut findings);
-        let traces = missing.iter().map(|name| format!("`{name}` is missing beside the code"));
-        assert_eq!(
-            findings.iter().map(|finding| finding.trace.as_ref()).collect::<Vec<_>>(),
-            traces.collect::<Vec<_>>()
-        );
-    }
-
-    #[test]
-    fn a_code_that_names_images_names_them() {
-        let code = "image_dimensions_too_large";
-        check(&json!({"error_code": code, "max_side_length_pixels": 8000, "paths": []}), &[]);
-        check(&json!({"error_code": code, "max_side_length_pixels": 8000}), &["paths"]);
-        check(&json!({"error_code": code}), &["max_side_length_pixels", "paths"]);
-        check(&json!({"error_code": "ramp_limit_exceeded"}), &[]);
-        check(&Value::Null, &[]);
-    }
+/// The text under that member; empty if there is none.
+fn text<'v>(value: &'v Value, member: &str) -> &'v str {
+    value.get(member).and_then(Value::as_str).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::models::Models;
+use crate::response::Answers;
 use crate::schema::{SchemaId, Schemas};
 use crate::validate::Validators;
 use crate::version::{OperationId, Version};
@@ -61,6 +62,8 @@ pub struct Edition {
     pub schemas: Schemas,
     /// The schemas as written, compiled, for the judges.
     pub validators: Validators,
+    /// The same for answers that may have grown, compiled when one has.
+    pub(crate) answers: Answers,
 }
 
 impl Contract {
@@ -115,7 +118,7 @@ impl Edition {
             .map_err(|message| SpecError::new(name, message))?;
         let validators = Validators::compile(&document, &operations)
             .map_err(|message| SpecError::new(name, message))?;
-        Ok(Self { version, document, operations, schemas, validators })
+        Ok(Self { version, document, operations, schemas, validators, answers: Answers::default() })
     }
 
     pub fn operation(&self, id: OperationId) -> &Operation {

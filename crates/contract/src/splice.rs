@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 /// Where the value at `pointer` stands in `text`; `None` if there is none.
-pub(crate) fn find(text: &str, pointer: &str) -> Option<Range<usize>> {
+pub fn find(text: &str, pointer: &str) -> Option<Range<usize>> {
     let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
     reader.space();
     for step in pointer.split('/').skip(1) {

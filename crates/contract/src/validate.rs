@@ -81,10 +81,20 @@ impl Validators {
 
     /// Whether a success body (or one line or event of it) keeps its schema; `None` if the spec has no such media type.
     pub fn success_holds(&self, operation: OperationId, media: &str, body: &Value) -> Option<bool> {
-        self.successes
-            .iter()
-            .find(|((id, m), _)| *id == operation && m == media)
-            .map(|(_, v)| v.is_valid(body))
+        self.success(operation, media).map(|validator| validator.is_valid(body))
+    }
+
+    /// Whether the operation has an answer of that media type.
+    pub fn has_success(&self, operation: OperationId, media: &str) -> bool {
+        self.success(operation, media).is_some()
+    }
+
+    pub(crate) fn success(&self, operation: OperationId, media: &str) -> Option<&Validator> {
+        self.successes.iter().find(|((id, m), _)| *id == operation && m == media).map(|(_, v)| v)
+    }
+
+    pub(crate) fn error(&self) -> &Validator {
+        &self.error
     }
 
     /// What is wrong with a success body, as `pointer: problem`, at most [`PROBLEMS_MAX`].
@@ -94,7 +104,7 @@ impl Validators {
         media: &str,
         body: &Value,
     ) -> Vec<Finding> {
-        let validator = self.successes.get(&(operation, media.to_owned()));
+        let validator = self.success(operation, media);
         validator.map_or_else(Vec::new, |validator| problems(validator, body))
     }
 

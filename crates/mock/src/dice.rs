@@ -1,6 +1,7 @@
 //! Ids and choices, drawn from a hash of what was asked.
 
 use classify::{Body, Request};
+use contract::splice;
 
 /// A splitmix64 generator. Quick and even, and nothing that must be hard to guess depends on it.
 #[derive(Clone, Debug)]
@@ -36,6 +37,20 @@ impl Dice {
             }
         }
         Self(hash)
+    }
+
+    /// The throw of a request that mentions `stream`: that of the same text without the member, so that the model
+    /// says the same either way.
+    pub(crate) fn without_stream(seed: u64, request: &Request) -> Self {
+        let bytes = request.body.to_bytes();
+        let plain = std::str::from_utf8(&bytes).ok().and_then(without_stream);
+        match plain {
+            Some(plain) => Self::of_request(
+                seed,
+                &Request { body: Body::Bytes(plain.into()), ..request.clone() },
+            ),
+            None => Self::of_request(seed, request),
+        }
     }
 
     /// The throw of something with a name and a number.
@@ -81,6 +96,18 @@ impl Dice {
 
 /// More than any body that differs from another on purpose; a body of 32 MB costs no more than this.
 const HASHED_BYTES_MAX: usize = 64 * 1024;
+
+/// The text without the member and the comma that it needs: a writer that leaves the member out writes the same.
+fn without_stream(text: &str) -> Option<String> {
+    let value = splice::find(text, "/stream")?;
+    // Nothing but a colon and space stands between the two.
+    let name = text[..value.start].rfind("\"stream\"")?;
+    let (before, after) = (text[..name].trim_end(), text[value.end..].trim_start());
+    Some(match before.strip_suffix(',') {
+        Some(before) => format!("{before}{after}"),
+        None => format!("{before}{}", after.strip_prefix(',').unwrap_or(after).trim_start()),
+    })
+}
 
 fn absorb(hash: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
@@ -128,6 +155,20 @@ mod tests {
         check(&base, &throw(1, "/v1/models", bytes("{\"a\":1}")), false);
         check(&base, &throw(1, "/v1/messages", bytes("{\"a\":2}")), false);
         check(&base, &throw(1, "/v1/messages", Body::Empty), false);
+    }
+
+    #[test]
+    fn a_stream_throws_as_what_it_streams() {
+        for (streamed, plain) in [
+            (r#"{"a":1,"stream":true}"#, r#"{"a":1}"#),
+            (r#"{"stream":true,"a":{"stream":1}}"#, r#"{"a":{"stream":1}}"#),
+            (r#"{"a": "stream", "stream": true, "b": 2}"#, r#"{"a": "stream", "b": 2}"#),
+            ("{\n  \"stream\": true,\n  \"b\": 2\n}", "{\"b\": 2\n}"),
+            (r#"{"stream":true}"#, "{}"),
+        ] {
+            assert_eq!(without_stream(streamed).as_deref(), Some(plain));
+        }
+        assert_eq!(without_stream(r#"{"str\u0065am":true}"#), None);
     }
 
     #[test]

@@ -14,9 +14,10 @@
 //! | what time is it? | `time` |
 //!
 //! The same request under the same seed gives the same bytes, whatever else was asked before: ids and choices
-//! are drawn from a hash of the request. Only batches that a caller created have a history, and limits if there are
-//! any. The price is that two identical requests get one and the same message id, which the API would never do.
-//! A caller who wants a certain answer asks for it with one of the [`DIRECTIVES`].
+//! are drawn from a hash of the request, of which `stream` does not count: a stream tells the message of the plain
+//! answer. Only batches that a caller created have a history, and limits if there are any. The price is that two
+//! identical requests get one and the same message id, which the API would never do. A caller who wants a
+//! certain answer asks for it with one of the [`DIRECTIVES`].
 //!
 //! The judge knows the rules of the contract and nothing about how a request was made: the types that say so are
 //! disallowed in `clippy.toml`.
@@ -246,15 +247,19 @@ fn serve(
     Ok(match judged.operation {
         OperationId::MessagesCreate => {
             let params = &judged.body;
+            let stream = params.get("stream");
+            if stream.is_some() {
+                *dice = Dice::without_stream(bench.config.seed, request);
+                // Who does not mention it has thrown for this one by now.
+                dice.id("req_");
+            }
             let turn = Turn { params, model: judged.model, dice, now: bench.now, batched: false };
             let message = compose::message(turn);
-            match params.get("stream") {
-                Some(Value::Bool(true)) => Served {
-                    media: "text/event-stream; charset=utf-8",
-                    chunks: stream::events(&message, bench.config.pace, dice),
-                },
-                _ => Served::json(&message),
+            if stream == Some(&Value::Bool(true)) {
+                let chunks = stream::events(&message, bench.config.pace, dice);
+                return Ok(Served { media: "text/event-stream; charset=utf-8", chunks });
             }
+            Served::json(&message)
         }
         OperationId::MessagesCountTokens => {
             Served::json(&Count { input_tokens: compose::tokens::input(&judged.body) })

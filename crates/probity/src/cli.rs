@@ -1,8 +1,13 @@
 //! The command line. What is given here overrides `probity.toml`.
 
+mod attempts;
 mod chaos;
+mod check;
 mod journal;
 mod live;
+mod merge;
+mod record;
+mod shrink;
 mod target;
 
 use std::net::SocketAddr;
@@ -13,10 +18,17 @@ use ::chaos::Surface;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use contract::version::Version;
 
+pub use self::attempts::AttemptArgs;
 pub use self::chaos::{ChaosArgs, ChaosFormat, ChaosReport, ChaosReportKind};
+pub use self::check::{CheckArgs, CheckKind};
 pub use self::journal::JournalArgs;
-pub use self::live::LiveArgs;
+pub(crate) use self::live::rate;
+pub use self::live::{LiveArgs, Side, WayArgs};
+pub use self::merge::MergeArgs;
+pub use self::record::RecordArgs;
+pub use self::shrink::{ShrinkArgs, ShrinkFormat};
 pub use self::target::TargetArgs;
+pub(crate) use self::target::contract_report;
 use crate::selection::Shard;
 
 /// Contract testing and fuzzing for the Messages API.
@@ -31,14 +43,22 @@ pub struct Cli {
 pub enum Verb {
     /// Put a client on trial: rehearsed failures, and a scorecard of how it handles them.
     Chaos(Box<ChaosArgs>),
+    /// Judge recorded traffic: bodies, JSONL, HAR, curl lines, event streams, recordings.
+    Check(Box<CheckArgs>),
     /// Ask whether a server keeps the contract (by default the embedded mock), and compare the ledgers.
     Contract(Box<ContractArgs>),
     /// Explain any word that a report shows: a rule, a class, an error code, a scenario, an exit code.
     Explain(ExplainArgs),
-    /// Send cases again, and show request, answer and verdict.
+    /// Put the journals or JSON reports of shards together: the reports of the undivided run.
+    Merge(Box<MergeArgs>),
+    /// Stand in front of a server and write down what goes through, without credentials.
+    Record(Box<RecordArgs>),
+    /// Send cases again, or requests from files, and show request, answer and verdict.
     Replay(Box<ReplayArgs>),
     /// Answer as the API would, for clients in any language, until Ctrl-C.
     Serve(Box<ServeArgs>),
+    /// Find the smallest request that still draws the same answer from the same server.
+    Shrink(Box<ShrinkArgs>),
 }
 
 #[derive(Args, Debug)]
@@ -66,8 +86,9 @@ pub struct ContractArgs {
     /// What goes to standard output.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Write reports to files: `junit=FILE,json=FILE,ndjson=FILE`.
-    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',', value_parser = report)]
+    /// Write reports to files: `junit=FILE,json=FILE,ndjson=FILE`; of a target also `html=FILE,markdown=FILE` and
+    /// `badge=FILE`, a picture, or what badge services read if the name ends in `.json`.
+    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',', value_parser = contract_report)]
     pub report: Vec<Report>,
     /// Write what was sent and what came back, one JSON line per case, without credentials.
     #[arg(long, value_name = "FILE")]
@@ -148,12 +169,20 @@ pub enum ServeRules {
 
 #[derive(Args, Debug)]
 pub struct ReplayArgs {
-    /// Case ids, or patterns with `*` and `?`.
-    #[arg(required = true, value_name = "CASE")]
+    /// Case ids, patterns with `*` and `?`, files with a request or the body of one, or `-` for standard input.
+    #[arg(required_unless_present = "judge_only", value_name = "CASE|FILE|-")]
     pub cases: Vec<String>,
+    /// Send nothing: judge the answers in this journal by today's rules, and say which verdicts differ.
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["body", "target", "live", "seed", "heavy"])]
+    pub judge_only: Option<PathBuf>,
     /// Write the body of the first case to this file.
     #[arg(long, value_name = "FILE")]
     pub body: Option<PathBuf>,
+    /// The model that the cases name in place of their own, for a target that knows only its own.
+    #[arg(long, value_name = "NAME", requires = "target")]
+    pub model: Option<String>,
+    #[command(flatten)]
+    pub attempts: AttemptArgs,
     #[command(flatten)]
     pub common: Common,
 }
@@ -176,12 +205,15 @@ pub struct ExplainArgs {
 /// What every verb takes that sends cases.
 #[derive(Args, Debug)]
 pub struct Common {
-    /// The server to judge instead of the embedded mock; the key comes from ANTHROPIC_API_KEY.
+    /// The server to judge instead of the embedded mock; the key comes from ANTHROPIC_API_KEY or --key-file.
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
-    /// Permit a target beyond this machine; at most 500 cases unless --max-cases says otherwise.
+    /// Permit a target beyond this machine, by default the API itself; at most 500 cases unless --max-cases says
+    /// otherwise, made cheap, and within a budget.
     #[arg(long)]
     pub live: bool,
+    #[command(flatten)]
+    pub way: WayArgs,
     /// The seed of the corpus.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -252,8 +284,11 @@ pub struct Report {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReportKind {
+    Badge,
+    Html,
     Json,
     Junit,
+    Markdown,
     Ndjson,
 }
 

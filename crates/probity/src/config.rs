@@ -18,6 +18,17 @@ const NAME: &str = "probity.toml";
 pub struct Config {
     pub target: Option<String>,
     pub live: Option<bool>,
+    pub key_file: Option<PathBuf>,
+    /// Hosts that a live run may contact, beside the API's own.
+    #[serde(default)]
+    pub allow_host: Vec<String>,
+    pub ca_file: Option<PathBuf>,
+    pub budget_usd: Option<f64>,
+    pub budget_tokens: Option<u64>,
+    /// As on the command line: `"30/min"`.
+    pub rate: Option<String>,
+    pub price_input: Option<f64>,
+    pub price_output: Option<f64>,
     pub seed: Option<u64>,
     pub heavy: Option<bool>,
     /// As on the command line: `"90s"`.
@@ -64,7 +75,9 @@ impl Config {
 
     fn rebase(&mut self, folder: &Path) {
         let named = [
+            &mut self.ca_file,
             &mut self.journal,
+            &mut self.key_file,
             &mut self.snapshots,
             &mut self.spec,
             &mut self.models,

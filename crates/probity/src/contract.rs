@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use contract::exceptions::Exceptions;
+use tokio::runtime::Runtime;
 use wire::journal::Journal;
 use wire::target::Key;
 
@@ -14,18 +16,24 @@ use crate::config::Config;
 use crate::console::{self, Paint, complain, count, say};
 use crate::curl;
 use crate::exit::{Exit, Stop, decide};
+use crate::explain;
+use crate::live;
+use crate::live::estimate;
 use crate::ledger::{self, Comparison, Folders, Ledger, Mode};
 use crate::outcome::{asides, empty_shard, reasons};
 use crate::report::human::Page;
+use crate::report::conformance::{Told, badge, markdown, page};
 use crate::report::{Head, Summary, github, human, json, junit};
 use crate::reporter::{Reporter, create, failed};
-use crate::run::{End, Order, Run, Unwatched, Watch, run};
+use crate::resume;
+use crate::run::{End, Order, Past, Run, Unwatched, Watch, run};
 use crate::selection::Selection;
 use crate::settings::{self, Settings};
 use crate::specs::{Overrides, Specs};
+use crate::target::ledger as target_ledger;
 
 /// The folder of the ledgers, if there is one of that name.
-const SNAPSHOTS: &str = "snapshots";
+pub(crate) const SNAPSHOTS: &str = "snapshots";
 
 /// Bodies that go to files beside a finding; the rest is one command away.
 const BODY_FILES_MAX: usize = 25;
@@ -44,6 +52,9 @@ pub fn run_for_ledgers() -> Result<Vec<(String, String)>, Stop> {
         selection: &selection,
         target: None,
         chaos: false,
+        past: Past::None,
+        limits: None,
+        trial: None,
     };
     let run = run(&settings::runtime()?, &order, &mut exceptions, &mut Unwatched)?;
     let ledgers = ledger::ledgers(&specs.contract, &run);
@@ -58,10 +69,14 @@ pub fn contract(args: &ContractArgs) -> Result<Exit, Stop> {
     if settings.accept && console::is_ci() {
         return Err(Stop::usage("--accept in a CI job would accept what nobody has looked at"));
     }
+    if settings.target_url.is_none() && settings.reports.iter().any(is_of_target) {
+        return Err(Stop::usage("html, markdown and badge are reports of a target: --target URL"));
+    }
     let mut specs = Specs::load(&settings.overrides)?;
     let runtime = settings::runtime()?;
     let target = runtime.block_on(settings.target())?;
     let mut exceptions = std::mem::take(&mut specs.exceptions);
+    let book = resume::book(&settings)?;
     let order = Order {
         specs: &specs,
         seed: settings.seed,
@@ -71,14 +86,35 @@ pub fn contract(args: &ContractArgs) -> Result<Exit, Stop> {
         selection: &settings.selection,
         chaos: settings.chaos && target.is_none() && settings.selection.is_everything(),
         target,
+        past: book.as_ref().map_or(Past::None, Past::Answers),
+        limits: settings.limits.as_ref(),
+        trial: Some(&settings.trial),
     };
+    if let Some(book) = &book {
+        resume::check(book, &settings, &order)?;
+    }
+    if settings.is_comparing && order.target.is_none() {
+        return live::compare_with_day(&runtime, &settings, order);
+    }
+    conduct(started, &settings, &order, &runtime, &mut exceptions)
+}
+
+/// Runs as ordered, tells, compares, and decides how it ends.
+pub(crate) fn conduct(
+    started: Instant,
+    settings: &Settings,
+    order: &Order<'_>,
+    runtime: &Runtime,
+    exceptions: &mut Exceptions,
+) -> Result<Exit, Stop> {
+    let specs = order.specs;
     order.check_globs()?;
-    let head = head(&settings, &order);
+    let head = head(settings, order);
     let page = Page { width: console::width(), paint: Paint::decide(settings.color) };
     if settings.dry_run {
-        return Ok(dry_run(page, &settings, &head, &order));
+        return Ok(dry_run(page, settings, &head, order));
     }
-    let mut reporter = Reporter::begin(page, &settings, &order)?;
+    let mut reporter = Reporter::begin(page, settings, order)?;
     if reporter.is_talking {
         say(&human::head(page, &head));
     }
@@ -90,34 +126,48 @@ pub fn contract(args: &ContractArgs) -> Result<Exit, Stop> {
         specs.scenarios.len()
     );
     reporter.passed("load", &what, started.elapsed());
-    let run = run(&runtime, &order, &mut exceptions, &mut reporter);
+    let run = run(runtime, order, exceptions, &mut reporter);
     reporter.bar.finish_and_clear();
-    let run = run?;
-    let (comparison, not_compared) = compare(&settings, &order, &run, &mut reporter)?;
-    let asides = asides(&specs, &run, &comparison, order.stale_exceptions(&run, &exceptions));
-    let mut reasons = reasons(&settings, &run, &reporter.groups, &comparison, &asides);
+    let mut run = run?;
+    live::finish(runtime, settings, order, &mut run, &mut reporter)?;
+    if let (Some(path), Some(conformance)) = (&settings.trial.ledger, &mut run.conformance) {
+        let compared = target_ledger::compare(path, &head.target, conformance, settings.accept)?;
+        conformance.ledger = Some(compared);
+    }
+    let (comparison, not_compared) = compare(settings, order, &run, &mut reporter)?;
+    let asides = asides(specs, &run, &comparison, order.stale_exceptions(&run, exceptions));
+    let mut reasons = reasons(settings, &run, &reporter.groups, &comparison, &asides);
     let Reporter { groups, key, writers, journal, trouble, .. } = reporter;
     reasons.extend(trouble);
+    let plan = resume::head(settings, order).scope;
     let summary = Summary {
         head: &head,
         run: &run,
         groups: &groups,
         comparison: &comparison,
         not_compared,
-        empty_shard: empty_shard(&settings, &run),
+        empty_shard: empty_shard(settings, &run),
         asides: &asides,
         reasons: &reasons,
+        plan: &plan,
+        old: match order.past {
+            Past::Old(old) => Some(old),
+            Past::None | Past::Answers(_) | Past::Shards(_) => None,
+        },
         elapsed: settings.timings.then(|| started.elapsed()),
         verbose: settings.verbose,
     };
     write_bodies(&summary);
-    write_reports(&settings, &key, &summary)?;
+    write_reports(settings, &key, &summary, specs)?;
     finish(writers, journal, &summary)?;
     let has_github = std::env::var_os("GITHUB_ACTIONS").is_some();
     if has_github {
-        tell_github(&settings, &key, &summary);
+        tell_github(settings, &key, &summary);
     }
-    let text = human::end(page, &summary, settings.quiet);
+    let mut text = human::end(page, &summary, settings.quiet);
+    if let Some(compared) = &run.compared {
+        text = live::compare::text(compared, live::LIVE) + &text;
+    }
     match settings.format {
         Format::Human => say(&key.scrub(&text)),
         Format::Json | Format::Ndjson => {
@@ -130,10 +180,7 @@ pub fn contract(args: &ContractArgs) -> Result<Exit, Stop> {
 }
 
 fn head(settings: &Settings, order: &Order<'_>) -> Head {
-    let target = order
-        .target
-        .as_ref()
-        .map_or_else(|| "embedded mock".to_owned(), |target| target.base_url().to_owned());
+    let target = resume::target(order);
     let mut plan = if settings.selection.has_globs() {
         settings.globs.join(", ")
     } else {
@@ -159,10 +206,11 @@ fn replay_command(settings: &Settings, order: &Order<'_>) -> String {
     let mut command = "probity replay".to_owned();
     if let Some(target) = &order.target {
         command += &format!(" --target {}", curl::quote(target.base_url()));
+        if let Some(model) = &settings.trial.model {
+            command += &format!(" --model {}", curl::quote(model));
+        }
     }
-    if settings.live {
-        command += " --live";
-    }
+    command += &settings.way.flags();
     if settings.seed != settings::SEED {
         command += &format!(" --seed {}", settings.seed);
     }
@@ -173,8 +221,12 @@ fn replay_command(settings: &Settings, order: &Order<'_>) -> String {
 fn dry_run(page: Page, settings: &Settings, head: &Head, order: &Order<'_>) -> Exit {
     let mut counts = BTreeMap::new();
     let mut total = 0;
+    let mut estimate = order.limits.map(|limits| (estimate::Rows::default(), limits.prices));
     for case in order.cases(|_| {}) {
         *counts.entry((case.operation, case.version, case.origin.name())).or_insert(0) += 1;
+        if let Some((rows, _)) = &mut estimate {
+            estimate::note(rows, &case);
+        }
         total += 1;
     }
     match settings.format {
@@ -185,6 +237,9 @@ fn dry_run(page: Page, settings: &Settings, head: &Head, order: &Order<'_>) -> E
                     "{operation:24}{version:12}{kind:10}{:>8}\n",
                     console::thousands(*cases)
                 );
+            }
+            if let Some((rows, prices)) = &estimate {
+                text += &estimate::text(rows, *prices);
             }
             say(&format!(
                 "{text}\ndry run: {} would be tried, nothing was sent\n",
@@ -200,7 +255,10 @@ fn dry_run(page: Page, settings: &Settings, head: &Head, order: &Order<'_>) -> E
                 .collect();
             say(&format!(
                 "{}\n",
-                serde_json::json!({"dry_run": true, "seed": head.seed, "cases": total, "plan": rows})
+                serde_json::json!({
+                    "dry_run": true, "seed": head.seed, "cases": total, "plan": rows,
+                    "estimate": estimate.map(|(rows, prices)| estimate::to_json(&rows, prices)),
+                })
             ));
         }
     }
@@ -244,30 +302,69 @@ fn compare(
     Ok((comparison, None))
 }
 
-fn write_reports(settings: &Settings, key: &Key, summary: &Summary<'_>) -> Result<(), Stop> {
+fn write_reports(
+    settings: &Settings,
+    key: &Key,
+    summary: &Summary<'_>,
+    specs: &Specs,
+) -> Result<(), Stop> {
+    let is_told = settings.reports.iter().any(is_of_target);
+    let entries = if is_told { explain::index(specs) } else { Vec::new() };
+    let told = summary.run.conformance.as_ref().map(|conformance| Told {
+        head: summary.head,
+        conformance,
+        entries: &entries,
+        key,
+        scope: summary.plan,
+        cases: summary.run.board.records.len(),
+        is_complete: summary.run.end == End::Complete,
+    });
     for Report { kind, path } in &settings.reports {
-        if *kind == ReportKind::Junit {
-            let mut text = Vec::new();
-            junit::write(summary, &mut text)
-                .map_err(|error| Stop::new(Exit::Internal, format!("JUnit: {error}")))?;
-            create(path)?
-                .write_all(&key.scrub_bytes(&text))
-                .map_err(|error| failed(path, &error))?;
-        }
+        let text = match (kind, &told) {
+            (ReportKind::Junit, _) => {
+                let mut text = Vec::new();
+                junit::write(summary, &mut text)
+                    .map_err(|error| Stop::new(Exit::Internal, format!("JUnit: {error}")))?;
+                text
+            }
+            (ReportKind::Badge, Some(told)) if path.extension().is_some_and(|ext| ext == "json") => {
+                badge::json(told).into_bytes()
+            }
+            (ReportKind::Badge, Some(told)) => badge::svg(told).into_bytes(),
+            (ReportKind::Html, Some(told)) => page::text(told).into_bytes(),
+            (ReportKind::Markdown, Some(told)) => markdown::text(told).into_bytes(),
+            // Nothing was asked of a target, and nothing is to be told of it.
+            (ReportKind::Badge | ReportKind::Html | ReportKind::Markdown, None) => continue,
+            // They are written as the run goes.
+            (ReportKind::Json | ReportKind::Ndjson, _) => continue,
+        };
+        create(path)?
+            .write_all(&key.scrub_bytes(&text))
+            .map_err(|error| failed(path, &error))?;
     }
     Ok(())
 }
 
+fn is_of_target(report: &Report) -> bool {
+    matches!(report.kind, ReportKind::Badge | ReportKind::Html | ReportKind::Markdown)
+}
+
 fn finish(
     writers: Vec<json::Writer>,
-    journal: Option<Journal<BufWriter<File>>>,
+    journal: Option<Journal<File>>,
     summary: &Summary<'_>,
 ) -> Result<(), Stop> {
     let closed = writers.into_iter().try_for_each(|writer| match writer.finish(summary) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
     });
-    let journal = journal.map_or(Ok(()), |journal| journal.finish().map(drop));
+    let run = summary.run;
+    let journal = journal.map_or(Ok(()), |mut journal| {
+        if run.end == End::Complete {
+            journal.complete(&run.skipped)?;
+        }
+        journal.finish().map(drop)
+    });
     closed
         .and(journal)
         .map_err(|error| Stop::new(Exit::Internal, format!("failed to write a report: {error}")))

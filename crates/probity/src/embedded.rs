@@ -14,7 +14,7 @@ use crate::exit::{Exit, Stop};
 pub const KEY: &str = "sk-ant-api03-probity-test-key";
 
 /// Answers of the mock do not depend on the corpus's seed: the ledgers of two seeds can be compared.
-const MOCK_SEED: u64 = 1;
+pub(crate) const MOCK_SEED: u64 = 1;
 
 /// A running mock, and the way to it.
 pub struct Local {

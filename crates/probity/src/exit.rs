@@ -4,6 +4,8 @@ use std::fmt;
 use std::process::ExitCode;
 
 use contract::spec::SpecError;
+use wire::record::secrets::{Secrets, is_telling};
+use wire::target::Key;
 
 /// How the tool ends. The codes are a promise to scripts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -95,23 +97,49 @@ pub fn decide(reasons: &[Stop]) -> Option<&Stop> {
 
 /// Makes a panic an honest exit: it says that the mistake is ours. A backtrace is printed only where the user asked.
 pub fn catch_panics() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
-            usual(info);
-        }
+    std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let said = info.payload().downcast_ref::<&str>().map(|said| (*said).to_owned());
         let said =
             said.or_else(|| info.payload().downcast_ref::<String>().cloned()).unwrap_or_default();
-        say_internal(&format!("{said} (at {place})"));
+        say_internal(&without_keys(&format!("{said} (at {place})")));
         std::process::exit(i32::from(Exit::Internal.code()));
     }));
+}
+
+/// What the tool says last, without keys: words of a user or of a file may hold one where none belongs. Keys are
+/// known by their shape, by their names in lines that a file's reader shows, and as those of the environment.
+pub fn without_keys(text: &str) -> String {
+    let mut clean = Secrets::default().scrub(text);
+    for name in KEY_VARIABLES {
+        if let Ok(key) = std::env::var(name) {
+            clean = Key::new(key).scrub(&clean).into_owned();
+        }
+    }
+    let lines = clean.split('\n').map(|line| match line.split_once('=') {
+        Some((name, _)) if is_shown_setting(name) => format!("{name}= …"),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Where clients of the API keep their keys.
+const KEY_VARIABLES: [&str; 2] = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"];
+
+/// `12 | api_key `, as the reader of a configuration shows the line that it does not understand.
+fn is_shown_setting(name: &str) -> bool {
+    let number_and_name = name.split_once('|');
+    number_and_name.is_some_and(|(number, name)| {
+        number.trim().parse::<u32>().is_ok() && is_telling(name)
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "the last words of a panic have no other way out")]
 fn say_internal(what: &str) {
     eprintln!("probity: internal error: {what}");
+    if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+        eprintln!("{}", std::backtrace::Backtrace::force_capture());
+    }
     eprintln!(
         "This is a mistake in probity itself; please report it with the command line (RUST_BACKTRACE=1 adds a backtrace)."
     );

@@ -70,8 +70,9 @@ fn human(screen: Screen, entries: &[Entry], found: &[(String, &Entry)]) -> Strin
 fn find<'e>(entries: &'e [Entry], words: &[String]) -> Result<Vec<(String, &'e Entry)>, Stop> {
     let mut found: Vec<(String, &Entry)> = Vec::new();
     for word in words {
-        // Of a case id or a line of a ledger, the part that says what was broken.
-        let part = word.split('/').find(|part| entries.iter().any(|entry| entry.answers_to(part)));
+        // The whole word, or of a case id or a line of a ledger the part that says what was broken.
+        let mut parts = [&**word].into_iter().chain(word.split('/'));
+        let part = parts.find(|part| entries.iter().any(|entry| entry.answers_to(part)));
         let Some(part) = part else { return Err(unknown(entries, word)) };
         for entry in entries.iter().filter(|entry| entry.answers_to(part)) {
             if found.iter().all(|(_, other)| other.id != entry.id) {

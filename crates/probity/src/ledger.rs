@@ -33,6 +33,13 @@ pub struct Ledger {
     members: Vec<(String, String)>,
 }
 
+impl Ledger {
+    /// Whether there is anything behind it.
+    pub fn has_cases(&self) -> bool {
+        !self.members.is_empty()
+    }
+}
+
 /// All ledgers of a run. The one place where their text is made.
 pub fn ledgers(contract: &Contract, run: &Run) -> Vec<Ledger> {
     let mut ledgers = Vec::new();

@@ -7,11 +7,14 @@ use crate::console::count;
 use crate::exit::{Exit, Stop};
 use crate::findings::Groups;
 use crate::ledger::Comparison;
+use crate::live::gate::Account;
 use crate::report::Aside;
 use crate::run::{End, Run};
 use crate::selection::Shard;
 use crate::settings::Settings;
 use crate::specs::Specs;
+use crate::target::Conformance;
+use crate::target::ledger::Compared;
 
 /// What is wrong beside the cases.
 pub(crate) fn asides(
@@ -26,6 +29,8 @@ pub(crate) fn asides(
         .into_iter()
         .map(|case| format!("the exception for `{case}` excused nothing: remove it"));
     asides.extend(stale.map(|what| Aside { code: "exception-stale", what }));
+    let stale = run.conformance.iter().flat_map(|conformance| &conformance.stale);
+    asides.extend(stale.map(|what| Aside { code: "declaration-stale", what: what.clone() }));
     let long = comparison
         .too_long
         .iter()
@@ -67,6 +72,10 @@ pub(crate) fn reasons(
     let judged = run.board.records.len();
     match run.end {
         End::Complete => {}
+        End::Exhausted => {
+            let why = run.account.as_ref().and_then(Account::unfinished);
+            reasons.push(Stop::new(Exit::Exhausted, why.unwrap_or_default()));
+        }
         End::Interrupted => reasons.push(Stop::new(
             Exit::Interrupted,
             format!("interrupted after {}", count(judged, "case")),
@@ -102,7 +111,13 @@ pub(crate) fn reasons(
             format!("{} say nothing: more than half", count(unclear, "case")),
         ));
     }
-    let drift = run.count(Verdict::Drift);
+    let asked = run.conformance.as_ref().and_then(Conformance::asked);
+    if let Some(level) = asked.filter(|level| !level.broken_by.is_empty()) {
+        let rules = count(level.broken_by.len(), "rule");
+        reasons.push(Stop::new(Exit::Findings, format!("level {} is broken by {rules}", level.level)));
+    }
+    // What drifts at a stricter level than the one that was asked for is told, and does not decide.
+    let drift = if asked.is_some() { 0 } else { run.count(Verdict::Drift) };
     if drift > 0 || !asides.is_empty() {
         let kinds = groups.ranked().iter().filter(|group| group.verdict == Verdict::Drift).count();
         let mut parts = Vec::new();
@@ -113,6 +128,13 @@ pub(crate) fn reasons(
             parts.push(count(asides.len(), "finding") + " about the harness");
         }
         reasons.push(Stop::new(Exit::Findings, parts.join("; ")));
+    }
+    let ledger = run.conformance.as_ref().and_then(|conformance| conformance.ledger.as_ref());
+    if ledger.is_some_and(Compared::is_pending) {
+        reasons.push(Stop::new(
+            Exit::Pending,
+            "the standing is not that of the ledger: review it, then --accept",
+        ));
     }
     if !comparison.pending.is_empty() {
         let ledgers = count(comparison.pending.len(), "ledger");

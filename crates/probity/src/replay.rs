@@ -1,32 +1,40 @@
-//! The `replay` verb: cases once more, with everything that went over the wire.
+//! The `replay` verb: cases once more, or requests from files, with everything that went over the wire.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use classify::{Body, Headers, Observation, Reply};
 use contract::case::Case;
+use contract::conformance::model::renamed;
 use contract::judge::{Record, Verdict, judge};
 use contract::rules;
+use serde_json::{Value, json};
 use wire::send::{Connections, Sender, send};
 use wire::target::Key;
 
-use crate::cli::ReplayArgs;
+use crate::cli::{Format, ReplayArgs};
+use crate::concrete;
 use crate::config::Config;
-use crate::console::{Paint, count, fold, say, width};
+use crate::console::{Paint, complain, count, fold, say, width};
 use crate::curl::curl;
 use crate::embedded;
 use crate::exit::{Exit, Stop};
 use crate::findings::{expected, got};
+use crate::live::thrift;
+use crate::rejudge::rejudge;
 use crate::report::human::Page;
-use crate::run::Order;
+use crate::report::json;
+use crate::run::{Order, Past};
 use crate::selection::Selection;
 use crate::settings::{self, Settings};
 use crate::specs::Specs;
 
-/// A case is sent so often; answers of different classes make it flaky.
-const TIMES: usize = 3;
+/// Between two attempts at another server than our mock: what is flaky is so over time, and at once all of them might
+/// meet the same worker of it.
+const ATTEMPT_GAP: Duration = Duration::from_millis(250);
 /// Longer than any answer in the corpus takes.
 const DEADLINE_MS: u64 = 30_000;
 /// Of a body, shown; `--body` writes it whole.
@@ -35,59 +43,222 @@ const BODY_BYTES_MAX: usize = 2_048;
 const CASES_MAX: usize = 50;
 
 /// The verb.
+///
+/// A case whose answers disagree is FLAKY and a finding, since whoever relies on one of the answers is wrong in the
+/// other case. Answers about load or a lost connection say nothing, so they disagree with none.
 pub fn replay(args: &ReplayArgs) -> Result<Exit, Stop> {
+    if let Some(journal) = &args.judge_only {
+        return rejudge(journal, args);
+    }
     let config = Config::load(args.common.config.as_deref())?;
     let settings = Settings::replay(args, &config);
     let mut specs = Specs::load(&settings.overrides)?;
     let mut exceptions = std::mem::take(&mut specs.exceptions);
     let runtime = settings::runtime()?;
     let target = runtime.block_on(settings.target())?;
-    let cases = find(&specs, &settings)?;
-    let page = Page { width: width(), paint: Paint::decide(settings.color) };
+    let mut cases = named(&specs, &settings)?;
+    if settings.way.live {
+        // As a live run sends them.
+        cases = cases.into_iter().map(thrift::frugal).collect();
+    }
     if let (Some(path), Some(case)) = (&args.body, cases.first()) {
         write_body(path, &case.request.body)?;
-        say(&format!("{}: {} of {}\n", path.display(), bytes(case.request.body.len()), case.id));
+        let written =
+            format!("{}: {} of {}\n", path.display(), bytes(case.request.body.len()), case.id);
+        match args.attempts.format {
+            Format::Human => say(&written),
+            Format::Json | Format::Ndjson => complain(&written),
+        }
     }
-    let mut drift = 0;
-    let mut unclear = 0;
     let shown = cases.len().min(CASES_MAX);
+    let mut tally = Tally::default();
     runtime.block_on(async {
         let mock = embedded::start(&specs.contract).await?;
         let base_url = target.as_ref().map(|target| target.base_url());
+        let gap = if target.is_some() { ATTEMPT_GAP } else { Duration::ZERO };
         let target = target.as_ref().unwrap_or(&mock.target);
         let sender = Sender::new(target.clone(), Connections::Fresh, DEADLINE_MS);
+        let page = Page { width: width(), paint: Paint::decide(settings.color) };
+        let mut sheet = Sheet::new(args.attempts.format, base_url, page);
         for case in &cases[..shown] {
-            let mut seen = Vec::new();
-            for _ in 0..TIMES {
-                let observation = send(&sender, &case.request).await;
-                let mut record = judge(&specs.contract, case, &observation);
+            let attempts = attempts(&sender, case, args.attempts.times, gap, |observation| {
+                let mut record = judge(&specs.contract, case, observation);
                 exceptions.excuse(&mut record);
-                seen.push((observation, record));
-            }
-            drift += usize::from(seen.iter().any(|(_, record)| record.verdict == Verdict::Drift));
-            unclear +=
-                usize::from(seen.iter().all(|(_, record)| record.verdict == Verdict::Inconclusive));
-            say(&target.key.scrub(&tell(page, case, &seen, base_url, &target.key)));
+                record
+            });
+            let attempts = attempts.await;
+            tally.add(&attempts);
+            say(&target.key.scrub(&sheet.case(case, &attempts, &target.key)));
         }
+        say(&sheet.end());
         Ok::<(), Stop>(())
     })?;
     if cases.len() > shown {
-        say(&format!("\nonly the first {CASES_MAX} cases are shown: name fewer\n"));
+        complain(&format!("\nonly the first {CASES_MAX} cases are shown: name fewer\n"));
     }
-    if drift > 0 {
-        say(&format!("\nexit 1: {} of {shown} drift\n", count(drift, "case")));
-        return Ok(Exit::Findings);
+    tally.end()
+}
+
+/// An answer, and what is made of it.
+type Attempt = (Observation, Record);
+
+/// Sends a case until two answers disagree, or so many times.
+async fn attempts(
+    sender: &Sender,
+    case: &Case,
+    times: u32,
+    gap: Duration,
+    mut judge: impl FnMut(&Observation) -> Record,
+) -> Vec<Attempt> {
+    let mut attempts = Vec::new();
+    for time in 0..times.max(1) {
+        if time > 0 {
+            tokio::time::sleep(gap).await;
+        }
+        let observation = send(sender, &case.request).await;
+        let record = judge(&observation);
+        attempts.push((observation, record));
+        if answers(&attempts).len() > 1 {
+            break;
+        }
     }
-    if unclear == shown {
-        say("\nexit 3: no answer says anything\n");
-        return Ok(Exit::NotChecked);
+    attempts
+}
+
+/// The answers that say something, as far as two of them can disagree, and how often each came.
+fn answers(attempts: &[Attempt]) -> BTreeMap<String, usize> {
+    let mut answers = BTreeMap::new();
+    let conclusive = attempts.iter().filter(|(_, record)| record.verdict != Verdict::Inconclusive);
+    for (_, record) in conclusive {
+        let findings: BTreeSet<_> = record.findings.iter().map(|finding| finding.rule).collect();
+        let findings: Vec<_> = findings.into_iter().collect();
+        let answer = match findings.is_empty() {
+            true => got(record),
+            false => format!("{} ({})", got(record), findings.join(", ")),
+        };
+        *answers.entry(answer).or_default() += 1;
     }
-    Ok(Exit::Clean)
+    answers
+}
+
+/// The attempt that is shown: the first that drifts, else the first that says something.
+fn telling(attempts: &[Attempt]) -> &Attempt {
+    let of = |wanted: fn(&Record) -> bool| attempts.iter().find(|(_, record)| wanted(record));
+    of(|record| record.verdict == Verdict::Drift)
+        .or_else(|| of(|record| record.verdict != Verdict::Inconclusive))
+        .unwrap_or(&attempts[0])
+}
+
+/// What all cases come to.
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    drift: usize,
+    flaky: usize,
+    unclear: usize,
+}
+
+impl Tally {
+    fn add(&mut self, attempts: &[Attempt]) {
+        let verdict = telling(attempts).1.verdict;
+        self.cases += 1;
+        self.drift += usize::from(verdict == Verdict::Drift);
+        self.flaky += usize::from(answers(attempts).len() > 1);
+        self.unclear += usize::from(verdict == Verdict::Inconclusive);
+    }
+
+    fn end(&self) -> Result<Exit, Stop> {
+        let Self { cases, drift, flaky, unclear } = *self;
+        let flaky = match flaky {
+            0 => String::new(),
+            flaky => format!("FLAKY: {} of {cases} drew different answers; ", count(flaky, "case")),
+        };
+        if drift > 0 || !flaky.is_empty() {
+            let reason = format!("{flaky}{} of {cases} drift", count(drift, "case"));
+            return Err(Stop::new(Exit::Findings, reason));
+        }
+        if unclear == cases {
+            return Err(Stop::new(Exit::NotChecked, "no answer says anything"));
+        }
+        Ok(Exit::Clean)
+    }
+}
+
+/// Standard output, in one of its forms.
+struct Sheet<'a> {
+    format: Format,
+    base_url: Option<&'a str>,
+    page: Page,
+    written: usize,
+}
+
+impl<'a> Sheet<'a> {
+    fn new(format: Format, base_url: Option<&'a str>, page: Page) -> Self {
+        Self { format, base_url, page, written: 0 }
+    }
+
+    fn case(&mut self, case: &Case, attempts: &[Attempt], key: &Key) -> String {
+        self.written += 1;
+        let before = match (self.format, self.written) {
+            (Format::Json, 1) => "{\"results\":[\n",
+            (Format::Json, _) => ",\n",
+            (Format::Human | Format::Ndjson, _) => "",
+        };
+        match self.format {
+            Format::Human => tell(self.page, case, attempts, self.base_url, key),
+            Format::Json => format!("{before}{}", result(case, attempts, self.base_url)),
+            Format::Ndjson => format!("{}\n", result(case, attempts, self.base_url)),
+        }
+    }
+
+    fn end(&self) -> String {
+        let head = json!({"probity": env!("CARGO_PKG_VERSION"), "target": self.base_url});
+        match self.format {
+            Format::Human | Format::Ndjson => String::new(),
+            // The head is an object; its opening brace stands at the very beginning.
+            Format::Json => format!("\n],{}\n", head.to_string().trim_start_matches('{')),
+        }
+    }
+}
+
+/// A result as `contract` has it, and how often which answer came.
+fn result(case: &Case, attempts: &[Attempt], base_url: Option<&str>) -> Value {
+    let row = json::value(case, &telling(attempts).1, base_url);
+    let mut row = row.expect("texts and numbers can be written");
+    let answers = answers(attempts);
+    row["flaky"] = (answers.len() > 1).into();
+    row["attempts"] = attempts.len().into();
+    let answers = answers.iter().map(|(answer, times)| json!({"answer": answer, "times": times}));
+    row["answers"] = answers.collect();
+    row
+}
+
+/// What was asked for: files as they are named, then cases.
+fn named(specs: &Specs, settings: &Settings) -> Result<Vec<Case>, Stop> {
+    let (files, globs): (Vec<_>, Vec<_>) =
+        settings.globs.iter().cloned().partition(|name| concrete::is_file_name(name));
+    let mut cases = Vec::new();
+    for file in &files {
+        cases.push(concrete::read_case(&specs.contract, file)?);
+    }
+    if !globs.is_empty() {
+        cases.extend(find(specs, settings, &globs)?);
+    }
+    if let Some(name) = &settings.trial.model {
+        for case in &mut cases {
+            case.request = renamed(&specs.contract.models, &case.request, name);
+        }
+    }
+    Ok(cases)
 }
 
 /// The cases that are named: by their ids if there are such, else by globs. An id stands for itself here and not for
 /// everything under it, because it was pasted from a report.
-fn find(specs: &Specs, settings: &Settings) -> Result<Vec<Case>, Stop> {
+pub(crate) fn find(
+    specs: &Specs,
+    settings: &Settings,
+    globs: &[String],
+) -> Result<Vec<Case>, Stop> {
     let everything = Selection::default();
     let order = |selection| Order {
         specs,
@@ -98,16 +269,19 @@ fn find(specs: &Specs, settings: &Settings) -> Result<Vec<Case>, Stop> {
         selection,
         target: None,
         chaos: false,
+        past: Past::None,
+        limits: None,
+        trial: None,
     };
     let may_be_id = |glob: &&String| glob.matches('/').count() >= 3 && !glob.contains(['*', '?']);
-    let ids: BTreeSet<_> = settings.globs.iter().filter(may_be_id).collect();
+    let ids: BTreeSet<_> = globs.iter().filter(may_be_id).collect();
     let mut cases: Vec<_> = order(&everything)
         .cases(|_| {})
         .filter(|case| ids.contains(&case.id.0))
         .take(ids.len())
         .collect();
     let is_found = |glob: &&String| cases.iter().any(|case| case.id.0 == **glob);
-    let globs: Vec<_> = settings.globs.iter().filter(|glob| !is_found(glob)).cloned().collect();
+    let globs: Vec<_> = globs.iter().filter(|glob| !is_found(glob)).cloned().collect();
     if !globs.is_empty() {
         let selection = Selection::new(&globs, None);
         let order = order(&selection);
@@ -126,7 +300,7 @@ fn tell(
     key: &Key,
 ) -> String {
     let Page { paint, width } = page;
-    let (observation, record) = &seen[0];
+    let (observation, record) = telling(seen);
     let request = &case.request;
     let mut text = format!("\n{}\n", paint.bold(&case.id));
     if let Some(rule) = rules::find(case.origin.rule()) {
@@ -171,9 +345,11 @@ fn tell(
     if let Some(question) = record.expected.question {
         let _ = writeln!(text, "  open: {question}");
     }
-    if seen.iter().any(|(_, other)| other.class != record.class || other.status != record.status) {
-        let answers: Vec<_> = seen.iter().map(|(_, record)| got(record)).collect();
-        let _ = writeln!(text, "  {} {}", paint.yellow("FLAKY:"), answers.join(" | "));
+    let answers = answers(seen);
+    if answers.len() > 1 {
+        let answers: Vec<_> =
+            answers.iter().map(|(answer, times)| format!("{times} × {answer}")).collect();
+        let _ = writeln!(text, "  {} {}", paint.yellow("FLAKY:"), answers.join(", "));
     }
     text
 }

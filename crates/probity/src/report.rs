@@ -4,19 +4,26 @@ use std::time::Duration;
 
 use contract::rules;
 use contract::version::Version;
+use wire::journal::Scope;
 
 use crate::curl::quote;
 use crate::exit::Stop;
 use crate::findings::Groups;
 use crate::ledger::Comparison;
+use crate::rejudge::Old;
 use crate::run::Run;
 use crate::selection::Shard;
 use crate::specs::Specs;
 
+pub mod conformance;
 pub mod github;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod markdown;
+
+/// What is told in place of a base URL.
+pub const EMBEDDED: &str = "embedded mock";
 
 /// Everything there is to tell at the end.
 pub struct Summary<'a> {
@@ -32,6 +39,10 @@ pub struct Summary<'a> {
     pub asides: &'a [Aside],
     /// Why the run does not end clean; the first in precedence is the exit.
     pub reasons: &'a [Stop],
+    /// What the run is of, as its journal says.
+    pub plan: &'a Scope,
+    /// The answers of an earlier run, if nothing was sent and they were judged again.
+    pub old: Option<&'a Old>,
     /// None if timings are not wanted.
     pub elapsed: Option<Duration>,
     pub verbose: bool,

@@ -19,6 +19,7 @@ use crate::exit::{Exit, Stop};
 use crate::findings::Groups;
 use crate::report::human::Page;
 use crate::report::{human, json};
+use crate::resume;
 use crate::run::{Order, Watch};
 use crate::settings::Settings;
 
@@ -33,7 +34,7 @@ pub(crate) struct Reporter {
     base_url: Option<String>,
     pub(crate) key: Key,
     pub(crate) writers: Vec<json::Writer>,
-    pub(crate) journal: Option<Journal<BufWriter<File>>>,
+    pub(crate) journal: Option<Journal<File>>,
     /// The first thing that could not be written.
     pub(crate) trouble: Option<Stop>,
 }
@@ -62,14 +63,15 @@ impl Reporter {
             let shape = match kind {
                 ReportKind::Json => json::Shape::Object,
                 ReportKind::Ndjson => json::Shape::Lines,
-                ReportKind::Junit => continue,
+                ReportKind::Badge
+                | ReportKind::Html
+                | ReportKind::Junit
+                | ReportKind::Markdown => continue,
             };
             writers.push(begin(Box::new(create(path)?), shape)?);
         }
         let journal = match &settings.journal {
-            Some(path) => Some(
-                Journal::begin(create(path)?, key.clone()).map_err(|error| failed(path, &error))?,
-            ),
+            Some(path) => Some(resume::journal(path, settings, order, &key)?),
             None => None,
         };
         let is_talking = settings.format == Format::Human && !settings.quiet;
@@ -92,26 +94,37 @@ impl Reporter {
         })
     }
 
-    fn note(&mut self, sent: Option<(&Case, &Observation)>, record: &Record) -> io::Result<()> {
-        let case = sent.map(|(case, _)| case);
-        for writer in &mut self.writers {
-            writer.row(case, record, self.base_url.as_deref())?;
+    fn rows(&mut self, case: Option<&Case>, record: &Record) -> io::Result<()> {
+        let base_url = self.base_url.as_deref();
+        self.writers.iter_mut().try_for_each(|writer| writer.row(case, record, base_url))
+    }
+
+    /// Keeps the first thing that could not be written; what comes after it is most likely the same.
+    fn keep(&mut self, what: &str, written: io::Result<()>) {
+        if let (None, Err(error)) = (&self.trouble, written) {
+            self.trouble =
+                Some(Stop::new(Exit::Internal, format!("failed to write {what}: {error}")));
         }
-        if let (Some(journal), Some((case, observation))) = (&mut self.journal, sent) {
-            journal.write(&case.id, &case.request, observation)?;
-        }
-        Ok(())
     }
 }
 
 impl Watch for Reporter {
-    fn judged(&mut self, sent: Option<(&Case, &Observation)>, record: &Record) {
-        self.groups.note(sent.map(|(case, _)| case), record, self.base_url.as_deref());
-        if self.trouble.is_none()
-            && let Err(error) = self.note(sent, record)
-        {
-            self.trouble =
-                Some(Stop::new(Exit::Internal, format!("failed to write a report: {error}")));
+    fn sent(&mut self, case: &Case, observation: &Observation, record: &Record) {
+        if let Some(journal) = &mut self.journal {
+            let written = journal.write(&case.id, &case.request, observation, record);
+            if written.is_err() {
+                // What follows half a line would be lost with it.
+                self.journal = None;
+            }
+            self.keep("the journal", written);
+        }
+    }
+
+    fn judged(&mut self, case: Option<&Case>, record: &Record) {
+        self.groups.note(case, record, self.base_url.as_deref());
+        if self.trouble.is_none() {
+            let written = self.rows(case, record);
+            self.keep("a report", written);
         }
         self.bar.inc(1);
         if self.bar.position().is_multiple_of(100) {

@@ -11,6 +11,7 @@ use classify::http::KEY_PLACEHOLDER;
 use classify::{Body, Class, CutKind, Headers, Observation, Request, classify};
 use contract::board::Board;
 use contract::case::Case;
+use contract::conformance::model::renamed;
 use contract::corpus::{self, Plan};
 use contract::exceptions::Exceptions;
 use contract::judge::{Record, Verdict, judge};
@@ -18,15 +19,24 @@ use contract::reach::Reach;
 use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::{StreamExt, future};
 use tokio::runtime::Runtime;
-use wire::replay::{Pace, ahead, replay};
+use wire::journal::Book;
+use wire::replay::{Gate, Pace, ahead, replay_the_rest};
 use wire::send::{Connections, Sender, send};
 use wire::target::Target;
 
 use crate::console::count;
 use crate::exit::{Exit, Stop};
+use crate::live::Limits;
+use crate::live::compare::Comparison;
+use crate::live::gate::{Account, Warden};
+use crate::live::plan::{Planned, arrange};
+use crate::merge::Shards;
+use crate::rejudge::Old;
 use crate::selection::Selection;
 use crate::smoke::{Smoke, smoke};
 use crate::specs::Specs;
+use crate::target::fit::Fit;
+use crate::target::{self, Conformance, Examination, conduct};
 use crate::{embedded, scripted};
 
 /// Enough to keep two cores busy; more only adds to what waits in memory.
@@ -34,11 +44,12 @@ const IN_FLIGHT_MAX: usize = 16;
 /// Another server may count what it is asked; more at once would measure its rate limit.
 const TARGET_IN_FLIGHT_MAX: usize = 4;
 /// Past this an answer is a hang: the largest bodies take a few seconds on a busy machine.
-const DEADLINE_MS: u64 = 30_000;
+pub(crate) const DEADLINE_MS: u64 = 30_000;
 /// Scripts played at once.
 const SCRIPTS_MAX: usize = 8;
 
 /// What to do, written out.
+#[derive(Clone)]
 pub struct Order<'a> {
     pub specs: &'a Specs,
     pub seed: u64,
@@ -49,6 +60,25 @@ pub struct Order<'a> {
     /// The server to judge; the embedded mock if none is named.
     pub target: Option<Target>,
     pub chaos: bool,
+    pub past: Past<'a>,
+    /// What the run may use; cases are then sent in another order, and made cheap.
+    pub limits: Option<&'a Limits>,
+    /// What to ask of the target beside its cases.
+    pub trial: Option<&'a target::Plan>,
+}
+
+/// What an earlier run leaves to do.
+#[derive(Clone, Copy, Default)]
+pub enum Past<'a> {
+    /// Everything.
+    #[default]
+    None,
+    /// Cases whose answer is in this journal are judged from it, and not sent.
+    Answers(&'a Book),
+    /// No case is sent: shards have done it, and their records are put together.
+    Shards(&'a Shards),
+    /// Nothing is sent: old answers are judged again.
+    Old(&'a Old),
 }
 
 /// What came of it.
@@ -60,12 +90,20 @@ pub struct Run {
     pub skipped: BTreeMap<&'static str, usize>,
     pub smoke: Option<Smoke>,
     pub end: End,
+    /// What was used, where that is limited.
+    pub account: Option<Account>,
+    /// What the answers of a target come to.
+    pub conformance: Option<Conformance>,
+    /// The target's answers beside the mock's, where that is asked for.
+    pub compared: Option<Comparison>,
 }
 
 /// Why the sending ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum End {
     Complete,
+    /// The budget is used up, or the server wants no more.
+    Exhausted,
     Interrupted,
     TimeUp,
 }
@@ -73,7 +111,9 @@ pub enum End {
 /// Whoever wants to know while the run goes on.
 pub trait Watch {
     /// A case was judged. Scripted answers have no case.
-    fn judged(&mut self, sent: Option<(&Case, &Observation)>, record: &Record);
+    fn judged(&mut self, case: Option<&Case>, record: &Record);
+    /// The case was sent in this run; `judged` comes next.
+    fn sent(&mut self, case: &Case, observation: &Observation, record: &Record);
     /// A phase is over.
     fn passed(&mut self, phase: &'static str, what: &str, elapsed: Duration);
 }
@@ -82,7 +122,8 @@ pub trait Watch {
 pub struct Unwatched;
 
 impl Watch for Unwatched {
-    fn judged(&mut self, _: Option<(&Case, &Observation)>, _: &Record) {}
+    fn judged(&mut self, _: Option<&Case>, _: &Record) {}
+    fn sent(&mut self, _: &Case, _: &Observation, _: &Record) {}
     fn passed(&mut self, _: &'static str, _: &str, _: Duration) {}
 }
 
@@ -106,19 +147,32 @@ impl Order<'_> {
     }
 
     /// The cases as selected. What the target cannot honour is left to `skip`, and does not count for the limit.
-    pub fn cases(&self, mut skip: impl FnMut(&'static str)) -> impl Iterator<Item = Case> {
+    pub fn cases(&self, skip: impl FnMut(&'static str)) -> Planned<impl Iterator<Item = Case>> {
+        self.fitted(None, skip)
+    }
+
+    /// The same for a target of which it is known what it has, and which model it knows.
+    fn fitted(
+        &self,
+        fit: Option<Arc<Fit>>,
+        mut skip: impl FnMut(&'static str),
+    ) -> Planned<impl Iterator<Item = Case>> {
         let all = corpus::cases(&self.specs.contract, &self.specs.witnesses, self.plan());
         let selected = all.filter(|case| self.selection.contains(case));
-        let fit = selected.filter(move |case| {
-            match case.traits.mock_only.filter(|_| self.target.is_some()) {
-                Some(reason) => {
-                    skip(reason);
-                    false
-                }
-                None => true,
-            }
+        // What was not sent then has no answer now.
+        let spares = self.target.is_some() && self.is_sending();
+        let fit = selected.filter_map(move |case| {
+            let fitted = match (&fit, case.traits.mock_only.filter(|_| spares)) {
+                (Some(fit), _) => fit.fit(case),
+                (None, Some(reason)) => Err(reason),
+                (None, None) => Ok(case),
+            };
+            fitted.map_err(&mut skip).ok()
         });
-        fit.take(self.cases_max.unwrap_or(usize::MAX))
+        match self.limits {
+            None => Planned::Drawn(fit.take(self.cases_max.unwrap_or(usize::MAX))),
+            Some(_) => Planned::Arranged(arrange(fit.collect(), self.cases_max).into_iter()),
+        }
     }
 
     /// Fails if a glob names nothing.
@@ -137,6 +191,37 @@ impl Order<'_> {
         Err(Stop::usage(format!("`{glob}` names no case; {hint}")))
     }
 
+    /// Whether cases are sent at all.
+    pub fn is_sending(&self) -> bool {
+        matches!(self.past, Past::None | Past::Answers(_))
+    }
+
+    /// Scripted answers are tried by whoever answers for the whole: an undivided run, or the merging of shards.
+    fn plays_scripts(&self) -> bool {
+        self.target.is_none()
+            && self.selection.is_everything()
+            && !matches!(self.past, Past::Old(_))
+    }
+
+    fn knows(&self, case: &Case) -> bool {
+        matches!(self.past, Past::Answers(book) if book.answers(&case.id, &case.request))
+    }
+
+    /// The answer of an earlier run to just this request.
+    fn known(&self, case: &Case) -> Option<Observation> {
+        let Past::Answers(book) = self.past else { return None };
+        if !self.knows(case) {
+            return None;
+        }
+        match book.entry(&case.id) {
+            Ok(entry) => entry.map(|entry| entry.observation),
+            // It was read a moment ago. A case that cannot be looked at is not sent twice for that.
+            Err(error) => {
+                Some(Observation::Unsendable(format!("its answer cannot be read back: {error}")))
+            }
+        }
+    }
+
     fn is_complete_plan(&self) -> bool {
         self.selection.is_everything() && self.cases_max.is_none()
     }
@@ -144,6 +229,7 @@ impl Order<'_> {
     /// Why ledgers of this run cannot be compared with those on file.
     pub fn not_comparable(&self, usual_seed: u64) -> Option<&'static str> {
         match self {
+            _ if matches!(self.past, Past::Old(_)) => Some("old answers were judged again"),
             _ if self.target.is_some() => Some("ledgers are of the embedded mock"),
             _ if !self.is_complete_plan() => Some("only a part of the corpus was asked for"),
             _ if self.seed != usual_seed => Some("another seed makes other cases"),
@@ -154,14 +240,15 @@ impl Order<'_> {
 
     /// Exceptions that excused nothing, where that means something.
     pub fn stale_exceptions(&self, run: &Run, exceptions: &Exceptions) -> Vec<String> {
-        if !self.is_complete_plan() || run.end != End::Complete || self.target.is_some() {
+        let is_whole = self.is_complete_plan() && !matches!(self.past, Past::Old(_));
+        if !is_whole || run.end != End::Complete || self.target.is_some() {
             return Vec::new();
         }
         exceptions.stale().map(|exception| exception.case.clone()).collect()
     }
 }
 
-type Interrupt = Shared<BoxFuture<'static, ()>>;
+pub(crate) type Interrupt = Shared<BoxFuture<'static, ()>>;
 
 /// Does it all. An interrupt ends what is going on and skips the rest; what was judged stays.
 pub fn run(
@@ -183,13 +270,23 @@ async fn run_in<'scope>(
     let interrupt = tokio::signal::ctrl_c().map(drop).boxed().shared();
     let mock = embedded::start(&order.specs.contract).await?;
     check_alarm(order, &mock.target, watch).await?;
-    let target = match &order.target {
+    let plan = order.trial.filter(|_| order.is_sending());
+    let (target, upstream) = match &order.target {
         Some(target) => {
-            check_reachable(target).await?;
-            target
+            let upstream = match plan {
+                Some(plan) => conduct::prepare(order, plan, target, watch).await?,
+                None => None,
+            };
+            if order.is_sending() {
+                check_reachable(target, order.limits.is_some()).await?;
+            }
+            (target, upstream)
         }
-        None => &mock.target,
+        None => (&mock.target, None),
     };
+    let warden = order.limits.filter(|_| order.is_sending()).map(|limits| {
+        Arc::new(Warden::new(sender(target, Connections::Fresh), limits.clone()))
+    });
     let mut run = Run {
         board: Board::default(),
         scripted: Vec::new(),
@@ -197,9 +294,36 @@ async fn run_in<'scope>(
         skipped: BTreeMap::new(),
         smoke: None,
         end: End::Complete,
+        account: None,
+        compared: None,
+        conformance: None,
     };
-    replay_corpus(scope, order, target, &interrupt, exceptions, &mut run, watch).await;
-    if run.end != End::Interrupted && order.target.is_none() && order.selection.is_everything() {
+    match order.past {
+        Past::None | Past::Answers(_) => {
+            let plan = plan.filter(|_| order.target.is_some());
+            let mut trial = match plan {
+                Some(plan) => {
+                    Some(conduct::begin(order, plan, target, upstream, warden.clone(), watch).await?)
+                }
+                None => None,
+            };
+            let tried = Tried { target, warden, trial: trial.as_mut() };
+            replay_corpus(scope, order, tried, &interrupt, exceptions, &mut run, watch).await;
+            if let Some(trial) = trial {
+                conduct::end(order, trial, &interrupt, &mut run, watch).await;
+            }
+        }
+        Past::Shards(shards) => {
+            let record = |case: &Case| shards.record(&order.specs.contract, case, exceptions);
+            look_back(scope, order, record, &mut run, watch)?;
+            run.skipped = shards.skipped()?;
+        }
+        Past::Old(old) => {
+            let record = |case: &Case| old.record(&order.specs.contract, case, exceptions);
+            look_back(scope, order, record, &mut run, watch)?;
+        }
+    }
+    if run.end != End::Interrupted && order.plays_scripts() {
         play_scripts(order, &interrupt, &mut run, watch).await;
     }
     if run.end != End::Interrupted && order.chaos {
@@ -236,18 +360,21 @@ async fn check_alarm(order: &Order<'_>, mock: &Target, watch: &mut dyn Watch) ->
 }
 
 /// One request, so that a wrong port is said once and not ten thousand times.
-async fn check_reachable(target: &Target) -> Result<(), Stop> {
+async fn check_reachable(target: &Target, is_live: bool) -> Result<(), Stop> {
     let mut headers = Headers::default();
     headers.push("x-api-key", KEY_PLACEHOLDER);
     let request =
         Request { method: "GET".into(), target: "/v1/models".into(), headers, body: Body::Empty };
     let observation = send(&sender(target, Connections::Fresh), &request).await;
     let why = match (classify(&observation), &observation) {
+        (_, Observation::Unsendable(why)) => why,
         (Class::Unreachable(CutKind::Refused), _) => "nobody listens there",
         (Class::Unreachable(CutKind::TimedOut), Observation::Cut(cut)) if cut.partial.is_none() => {
             "it does not answer"
         }
         (Class::Unreachable(CutKind::BadFraming), _) => "what answers there does not speak HTTP",
+        // A run without its key would be a run of refusals, and a live one should not start.
+        (Class::Unauthorized, _) if is_live => "it refuses the key",
         _ => return Ok(()),
     };
     Err(Stop::new(Exit::NotChecked, format!("could not reach {}: {why}", target.base_url())))
@@ -257,10 +384,17 @@ fn sender(target: &Target, connections: Connections) -> Sender {
     Sender::new(target.clone(), connections, DEADLINE_MS)
 }
 
+/// Who is tried, and what is known of it beforehand.
+struct Tried<'a, 'b> {
+    target: &'a Target,
+    warden: Option<Arc<Warden>>,
+    trial: Option<&'a mut Examination<'b>>,
+}
+
 async fn replay_corpus<'scope>(
     scope: &'scope Scope<'scope, '_>,
     order: &'scope Order<'_>,
-    target: &Target,
+    Tried { target, warden, mut trial }: Tried<'_, '_>,
     interrupt: &Interrupt,
     exceptions: &mut Exceptions,
     run: &mut Run,
@@ -274,23 +408,74 @@ async fn replay_corpus<'scope>(
         move |reason| *lock(&skipped).entry(reason).or_default() += 1
     };
     let end = Cell::new(End::Complete);
-    let cases = ahead(scope, order.cases(skip));
+    let fit = trial.as_deref().map(|trial| Arc::clone(&trial.fit));
+    let cases = order.fitted(fit, skip);
+    let planned = cases.count_left();
+    let cases = ahead(scope, cases);
+    let gate = warden.clone().map(|warden| warden as Arc<dyn Gate>);
     let (in_flight_max, connections) = match &order.target {
+        Some(_) if trial.as_ref().is_some_and(|trial| trial.is_one_at_a_time()) => {
+            (1, Connections::Fresh)
+        }
         Some(_) => (TARGET_IN_FLIGHT_MAX, Connections::Fresh),
         None => (IN_FLIGHT_MAX, Connections::Kept),
     };
-    let pace = Pace { in_flight_max, deadline_ms: DEADLINE_MS, connections };
+    let pace = Pace { in_flight_max, deadline_ms: DEADLINE_MS, connections, gate };
+    let sent = replay_the_rest(target, cases, pace, |case: &Case| order.known(case));
     let mut stream =
-        pin!(replay(target, cases, pace).take_until(stop(order.time_max, interrupt.clone(), &end)));
+        pin!(sent.take_until(stop(order.time_max, interrupt.clone(), &end)));
     while let Some((case, observation)) = stream.next().await {
         run.reach.note(contract, &case);
         let mut record = judge(contract, &case, &observation);
+        if let Some(trial) = &mut trial {
+            trial.settle(&case, &observation, &mut record, !order.knows(&case));
+        }
         exceptions.excuse(&mut record);
-        watch.judged(Some((&case, &observation)), &record);
+        if !order.knows(&case) {
+            watch.sent(&case, &observation, &record);
+        }
+        watch.judged(Some(&case), &record);
         run.board.records.push(record);
     }
     run.end = end.get();
     run.skipped = std::mem::take(&mut *lock(&skipped));
+    if let Some(warden) = warden {
+        let account = warden.account(planned, run.board.records.len());
+        for (reason, cases) in &account.skipped {
+            *run.skipped.entry(*reason).or_default() += cases;
+        }
+        if run.end == End::Complete && account.unfinished().is_some() {
+            run.end = End::Exhausted;
+        }
+        watch.passed("live", &account.text(), Duration::from_millis(account.waited_ms));
+        run.account = Some(account);
+    }
+    tell_corpus(run, started, watch);
+}
+
+/// The corpus once more, and what an earlier run made of each case; cases without a record are left out.
+fn look_back<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    order: &'scope Order<'_>,
+    mut record: impl FnMut(&Case) -> Result<Option<Record>, Stop>,
+    run: &mut Run,
+    watch: &mut dyn Watch,
+) -> Result<(), Stop> {
+    let started = Instant::now();
+    for mut case in ahead(scope, order.cases(|_| {})) {
+        if let Some(model) = order.trial.and_then(|trial| trial.model.as_deref()) {
+            case.request = renamed(&order.specs.contract.models, &case.request, model);
+        }
+        let Some(record) = record(&case)? else { continue };
+        run.reach.note(&order.specs.contract, &case);
+        watch.judged(Some(&case), &record);
+        run.board.records.push(record);
+    }
+    tell_corpus(run, started, watch);
+    Ok(())
+}
+
+fn tell_corpus(run: &Run, started: Instant, watch: &mut dyn Watch) {
     let records = &run.board.records;
     let operations: BTreeSet<_> = records.iter().map(|record| record.operation).collect();
     let versions: BTreeSet<_> = records.iter().map(|record| record.version).collect();

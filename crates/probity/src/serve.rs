@@ -6,7 +6,7 @@
 //! that dates in answers are not today's.
 
 mod account;
-mod lines;
+pub(crate) mod lines;
 mod scenario;
 
 use std::net::SocketAddr;
@@ -96,7 +96,7 @@ async fn run(args: &ServeArgs, desk: &Arc<Desk>, spec_path: &str) -> Result<(), 
 }
 
 /// Completes on Ctrl-C, or when the process is asked to end.
-fn interrupt() -> Result<impl Future<Output = ()>, Stop> {
+pub(crate) fn interrupt() -> Result<impl Future<Output = ()>, Stop> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -4,14 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use wire::target::{Key, Target};
+use wire::target::{Key, Reach, Target};
 
-use crate::cli::{self, Common, ContractArgs, Format, ReplayArgs, Report, When};
+use crate::cli::{self, Common, ContractArgs, Format, ReplayArgs, Report, ShrinkArgs, Side, When};
 use crate::config::Config;
+use crate::console::complain;
 use crate::embedded;
 use crate::exit::{Exit, Stop};
+use crate::live::way::{self, Way};
+use crate::live::Limits;
 use crate::selection::Selection;
 use crate::specs::Overrides;
+use crate::target;
 
 /// The seed of a usual run. Any number would do; the ledgers on file are of this one.
 pub const SEED: u64 = 1;
@@ -25,7 +29,14 @@ pub struct Settings {
     pub seed: u64,
     pub heavy: bool,
     pub target_url: Option<String>,
-    pub live: bool,
+    pub way: Way,
+    /// What the run may use; none where nothing costs.
+    pub limits: Option<Limits>,
+    /// Whether the answers of the target and of the mock are set side by side.
+    pub is_comparing: bool,
+    pub as_of: Option<String>,
+    /// What to ask of another server beside its cases.
+    pub trial: target::Plan,
     pub cases_max: Option<usize>,
     pub time_max: Option<Duration>,
     pub globs: Vec<String>,
@@ -33,6 +44,8 @@ pub struct Settings {
     pub format: Format,
     pub reports: Vec<Report>,
     pub journal: Option<PathBuf>,
+    /// Whether the journal is gone on with.
+    pub resume: bool,
     pub snapshots: Option<PathBuf>,
     pub timings: bool,
     pub accept: bool,
@@ -49,7 +62,7 @@ impl Settings {
         let max_time = config.max_time.as_deref().map(cli::duration).transpose();
         let max_time = max_time.map_err(|error| in_config(format!("max_time: {error}")))?;
         let reports =
-            config.report.iter().map(|report| cli::report(report)).collect::<Result<_, _>>();
+            config.report.iter().map(|report| cli::contract_report(report)).collect::<Result<_, _>>();
         let reports = reports.map_err(|error| in_config(format!("report: {error}")))?;
         let live = args.common.live || config.live.unwrap_or(false);
         let globs =
@@ -65,10 +78,15 @@ impl Settings {
             format: args.format.unwrap_or(Format::Human),
             reports: if args.report.is_empty() { reports } else { args.report.clone() },
             journal: args.journal.clone().or_else(|| config.journal.clone()),
+            resume: args.journal_args.resume,
             snapshots: args.snapshots.clone().or_else(|| config.snapshots.clone()),
             timings: !(args.no_timings || config.no_timings.unwrap_or(false)),
             accept: args.accept,
             dry_run: args.dry_run,
+            limits: Limits::new(live, &args.live_args, config)?,
+            is_comparing: is_comparing(&args.live_args.compare)?,
+            as_of: args.live_args.as_of.clone(),
+            trial: trial(args, config)?,
             chaos: !(args.no_chaos || config.no_chaos.unwrap_or(false)),
             ..Self::common(&args.common, config)
         })
@@ -76,16 +94,31 @@ impl Settings {
 
     /// A replay looks at the cases it is told, and leaves the limits of runs aside.
     pub fn replay(args: &ReplayArgs, config: &Config) -> Self {
-        Self { globs: args.cases.clone(), ..Self::common(&args.common, config) }
+        let trial = target::Plan { model: args.model.clone(), ..target::Plan::default() };
+        Self { globs: args.cases.clone(), trial, ..Self::common(&args.common, config) }
+    }
+
+    /// The same for the one case that is made smaller.
+    pub fn shrink(args: &ShrinkArgs, config: &Config) -> Self {
+        Self { globs: vec![args.start.clone()], ..Self::common(&args.common, config) }
     }
 
     fn common(flags: &Common, config: &Config) -> Self {
+        let way = Way::new(flags.live || config.live.unwrap_or(false), &flags.way, config);
         Self {
             overrides: config.overrides(flags),
             seed: flags.seed.or(config.seed).unwrap_or(SEED),
             heavy: flags.heavy || config.heavy.unwrap_or(false),
-            target_url: flags.target.clone().or_else(|| config.target.clone()),
-            live: flags.live || config.live.unwrap_or(false),
+            target_url: flags
+                .target
+                .clone()
+                .or_else(|| config.target.clone())
+                .or_else(|| way.live.then(|| way::API.to_owned())),
+            way,
+            limits: None,
+            is_comparing: false,
+            as_of: None,
+            trial: target::Plan::default(),
             cases_max: None,
             time_max: None,
             globs: Vec::new(),
@@ -93,6 +126,7 @@ impl Settings {
             format: Format::Human,
             reports: Vec::new(),
             journal: None,
+            resume: false,
             snapshots: None,
             timings: true,
             accept: false,
@@ -104,16 +138,18 @@ impl Settings {
         }
     }
 
-    /// The server that was named, resolved. Its key comes from the environment; without one a local server gets a
-    /// fake, and a live one is not asked at all.
+    /// The server that was named, resolved, with the key it is shown. A dry run needs no key and asks nobody.
     pub async fn target(&self) -> Result<Option<Target>, Stop> {
         let Some(url) = &self.target_url else { return Ok(None) };
-        let key = std::env::var("ANTHROPIC_API_KEY").ok().filter(|key| !key.is_empty());
-        if self.live && key.is_none() {
-            return Err(Stop::usage("--live needs a key in ANTHROPIC_API_KEY"));
+        let reach = Reach { is_dry: self.dry_run, ..self.way.reach()? };
+        let (key, warning) = match self.dry_run {
+            true => (Key::new(embedded::KEY.to_owned()), None),
+            false => self.way.key()?,
+        };
+        if let Some(warning) = warning {
+            complain(&warning);
         }
-        let key = Key::new(key.unwrap_or_else(|| embedded::KEY.to_owned()));
-        match Target::resolve(url, key, self.live).await {
+        match Target::resolve(url, key, &reach).await {
             Ok(target) => Ok(Some(target)),
             Err(error @ wire::target::TargetError::Unresolved { .. }) => {
                 Err(Stop::new(Exit::NotChecked, format!("failed to {error}")))
@@ -123,9 +159,33 @@ impl Settings {
     }
 }
 
+/// What is asked of a target beside its cases; an error where there is none.
+fn trial(args: &ContractArgs, config: &Config) -> Result<target::Plan, Stop> {
+    let has_target = args.common.target.is_some()
+        || config.target.is_some()
+        || args.common.live
+        || config.live.unwrap_or(false);
+    match args.target_args.given() {
+        Some(flag) if !has_target => Err(Stop::usage(format!("{flag} is about a --target"))),
+        _ => target::Plan::new(&args.target_args),
+    }
+}
+
+/// There are two sides, and each can be named once.
+fn is_comparing(sides: &[Side]) -> Result<bool, Stop> {
+    match sides {
+        [] => Ok(false),
+        [Side::Live, Side::Mock] | [Side::Mock, Side::Live] => Ok(true),
+        _ => Err(Stop::usage("--compare takes two sides: mock,live")),
+    }
+}
+
 fn hint(error: &wire::target::TargetError) -> &'static str {
     match error {
-        wire::target::TargetError::NotLoopback { .. } => " (--live permits it)",
+        wire::target::TargetError::Named { .. } | wire::target::TargetError::NotLoopback { .. } => {
+            " (--live permits it, for hosts that --allow-host names)"
+        }
+        wire::target::TargetError::NotPermitted { .. } => " (--allow-host permits it)",
         _ => "",
     }
 }

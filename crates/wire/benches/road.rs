@@ -30,7 +30,8 @@ const CASES: usize = 12_000;
 const RUNS: usize = 5;
 /// Heavier bodies time the loopback and not the road.
 const BODY_BYTES_MAX: u64 = 64 * 1024;
-const PACE: Pace = Pace { in_flight_max: 16, deadline_ms: 30_000, connections: Connections::Kept };
+const PACE: Pace =
+    Pace { in_flight_max: 16, deadline_ms: 30_000, connections: Connections::Kept, gate: None };
 
 fn main() {
     let contract = Arc::new(contract());

@@ -7,6 +7,7 @@
 //! | how is one request sent? | [`send`], and byte for byte [`raw`] |
 //! | how is a corpus sent? | [`replay`] |
 //! | what is kept of it? | [`journal`] |
+//! | what is kept of the traffic of others? | [`record`] |
 //! | who answers when no server is given? | [`server`] |
 //! | who answers clients in any language? | [`serve`] |
 //! | who answers by the script of a scenario? | [`script`] |
@@ -23,6 +24,7 @@ mod inbox;
 pub mod journal;
 pub mod proxy;
 pub mod raw;
+pub mod record;
 pub mod replay;
 pub mod script;
 pub mod send;
@@ -35,3 +37,9 @@ pub mod tls;
 #[path = "tls_missing.rs"]
 pub mod tls;
 pub mod trial;
+#[cfg(feature = "tls")]
+mod trust;
+#[cfg(not(feature = "tls"))]
+#[path = "trust_missing.rs"]
+mod trust;
+mod written;

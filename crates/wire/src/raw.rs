@@ -12,14 +12,14 @@ mod reply;
 use std::io::ErrorKind;
 
 use classify::{Body, Cut, CutKind, Observation, Request};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::Instant;
 
 use self::reply::Incoming;
 pub(crate) use self::reply::REPLY_BYTES_MAX;
 use crate::target::Target;
+use crate::trust;
 
 /// Bodies beyond this go out in pieces; an ordinary client would want them in one buffer.
 pub const HEAVY_BODY_BYTES: u64 = 1024 * 1024;
@@ -52,9 +52,27 @@ pub async fn send_raw(target: &Target, request: &Request, deadline: Instant) -> 
     };
     // Small pieces must leave when they are written; without this a test of timing tests Nagle.
     let _best_effort = stream.set_nodelay(true);
-    let (mut from, to) = stream.into_split();
+    let Some(trust) = target.trust() else {
+        return exchange(stream, head, request, deadline).await;
+    };
+    match tokio::time::timeout_at(deadline, trust.connect(&target.host(), stream)).await {
+        Ok(Ok(stream)) => exchange(stream, head, request, deadline).await,
+        Ok(Err(error)) => match trust::refusal(&error) {
+            Some(why) => Observation::Unsendable(why),
+            None => cut(cut_kind(error.kind()), None),
+        },
+        Err(_) => cut(CutKind::TimedOut, None),
+    }
+}
+
+/// One request and its answer over an open connection.
+async fn exchange<S>(stream: S, head: Vec<u8>, request: &Request, deadline: Instant) -> Observation
+where
+    S: AsyncRead + AsyncWrite,
+{
+    let (mut from, to) = tokio::io::split(stream);
     let mut incoming = Incoming::new(request.method == "HEAD");
-    let exchange = async {
+    let both = async {
         // Reading must go on while the body is written: a server that refuses a body early answers, and then
         // stops reading. The answer ends the upload.
         tokio::select! {
@@ -62,7 +80,7 @@ pub async fn send_raw(target: &Target, request: &Request, deadline: Instant) -> 
             never = write(to, head, &request.body) => match never {},
         }
     };
-    let end = tokio::time::timeout_at(deadline, exchange).await.unwrap_or(Err(CutKind::TimedOut));
+    let end = tokio::time::timeout_at(deadline, both).await.unwrap_or(Err(CutKind::TimedOut));
     match (end, incoming.into_reply()) {
         (Ok(()), Some(reply)) => Observation::Reply(reply),
         (Ok(()), None) => cut(CutKind::Closed, None),
@@ -100,7 +118,7 @@ pub(crate) fn cut(kind: CutKind, partial: Option<classify::Reply>) -> Observatio
     Observation::Cut(Cut { kind, partial })
 }
 
-async fn read(from: &mut OwnedReadHalf, incoming: &mut Incoming) -> Result<(), CutKind> {
+async fn read(from: &mut (impl AsyncRead + Unpin), incoming: &mut Incoming) -> Result<(), CutKind> {
     let mut buffer = vec![0; READ_BYTES];
     // Ends with the answer or the stream; the caller's deadline bounds the wait, `Incoming` the size.
     loop {
@@ -116,7 +134,11 @@ async fn read(from: &mut OwnedReadHalf, incoming: &mut Incoming) -> Result<(), C
 
 /// Writes what it can and then waits: a lost connection is for the reader to report, who may still find the
 /// answer that explains it. The writing half stays open, because closing it reads as giving up.
-async fn write(mut to: OwnedWriteHalf, head: Vec<u8>, body: &Body) -> std::convert::Infallible {
+async fn write(
+    mut to: impl AsyncWrite + Unpin,
+    head: Vec<u8>,
+    body: &Body,
+) -> std::convert::Infallible {
     let written = async {
         to.write_all(&head).await?;
         for piece in body.pieces() {

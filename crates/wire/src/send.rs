@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::raw::{self, REPLY_BYTES_MAX, cut, cut_kind};
 use crate::target::Target;
+use crate::trust;
 
 /// Whether a connection serves more than one request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +40,7 @@ pub struct Sender {
 impl Sender {
     /// `deadline_ms` bounds each request, from connecting to the last byte of the answer.
     pub fn new(target: Target, connections: Connections, deadline_ms: u64) -> Self {
-        let builder = builder()
+        let builder = builder_for(&target)
             // Each of these would send a request the case did not ask for, or send it elsewhere.
             .no_proxy()
             .retry(reqwest::retry::never())
@@ -51,36 +52,45 @@ impl Sender {
             Connections::Kept => builder,
             Connections::Fresh => builder.pool_max_idle_per_host(0),
         };
-        // Building fails over certificates, proxies and resolvers, and there are none.
-        let client = builder.build().expect("a plain http client builds");
+        // Building fails over certificates, proxies and resolvers; there are none, or they were read before.
+        let client = builder.build().expect("a client without settings of its own builds");
         Self { target, client, deadline_ms }
     }
 
     pub fn target(&self) -> &Target {
         &self.target
     }
+
+    /// The client underneath, for what is passed on piece by piece.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
 }
 
-/// A client that speaks plain HTTP. Where TLS is built in for the trials of clients, `reqwest` wants to know whose
-/// cryptography it would use, though there is nothing to use it on.
+/// A client that speaks plain HTTP. Where TLS is built in, `reqwest` wants to know whose cryptography it would use,
+/// though there is nothing to use it on.
 #[cfg(feature = "tls")]
 pub fn builder() -> ClientBuilder {
-    use std::sync::Arc;
-
-    use tokio_rustls::rustls::crypto::ring::default_provider;
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider knows the usual versions")
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    Client::builder().tls_backend_preconfigured(config)
+    Client::builder().tls_backend_preconfigured(trust::nobody())
 }
 
 /// A client that speaks plain HTTP.
 #[cfg(not(feature = "tls"))]
 pub fn builder() -> ClientBuilder {
     Client::builder()
+}
+
+#[cfg(feature = "tls")]
+fn builder_for(target: &Target) -> ClientBuilder {
+    match target.trust() {
+        Some(trust) => Client::builder().tls_backend_preconfigured(trust.config()),
+        None => builder(),
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn builder_for(_target: &Target) -> ClientBuilder {
+    builder()
 }
 
 /// Sends the request the way that leaves it unchanged.
@@ -156,9 +166,12 @@ fn headers(map: &HeaderMap) -> Headers {
 }
 
 /// A request that got no answer.
-fn lost(error: &reqwest::Error) -> Observation {
+pub(crate) fn lost(error: &reqwest::Error) -> Observation {
     if error.is_builder() {
         return Observation::Unsendable(chain(error));
+    }
+    if let Some(why) = trust::refusal(error) {
+        return Observation::Unsendable(why);
     }
     if error.is_connect() {
         return raw::unconnected(io_kind(error).unwrap_or(ErrorKind::NotFound));
@@ -166,7 +179,8 @@ fn lost(error: &reqwest::Error) -> Observation {
     cut(kind(error), None)
 }
 
-fn kind(error: &reqwest::Error) -> CutKind {
+/// How the answer ended that an error broke off.
+pub(crate) fn kind(error: &reqwest::Error) -> CutKind {
     if error.is_timeout() {
         return CutKind::TimedOut;
     }

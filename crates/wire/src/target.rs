@@ -5,41 +5,70 @@
 //! long live run does not follow a change of DNS.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use classify::http::KEY_PLACEHOLDER;
 use reqwest::Url;
+
+use crate::trust::Trust;
+use crate::written::Needle;
 
 /// A server under test.
 #[derive(Clone)]
 pub struct Target {
     base: Url,
     addresses: Vec<SocketAddr>,
+    trust: Option<Trust>,
     pub key: Key,
 }
 
+/// How far requests may go. By default no further than this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Names or addresses beyond this machine that may be contacted; none unless the run is live.
+    pub hosts: Vec<String>,
+    /// Names that are not looked up, and what they stand for.
+    pub known: Vec<(String, IpAddr)>,
+    /// No name server is asked: names stand for this machine. For runs that send nothing.
+    pub is_dry: bool,
+    /// Certificates of authorities that are trusted beside the usual ones, in PEM.
+    pub ca_pem: Option<String>,
+}
+
 impl Target {
-    /// Resolves `base_url` (`http://127.0.0.1:4010`, with or without a path prefix). Addresses beyond
-    /// loopback are refused unless `live`.
-    pub async fn resolve(base_url: &str, key: Key, live: bool) -> Result<Self, TargetError> {
+    /// Resolves `base_url` (`http://127.0.0.1:4010`, with or without a path prefix).
+    pub async fn resolve(base_url: &str, key: Key, reach: &Reach) -> Result<Self, TargetError> {
         let base = parse(base_url)?;
         let (host, port) = (host_of(&base), base.port_or_known_default().unwrap_or(80));
-        // Asking a name server is contact, too.
-        if !live && !is_local_name(&host) {
-            return Err(TargetError::Named { host });
+        let is_permitted =
+            reach.hosts.iter().any(|permitted| permitted.eq_ignore_ascii_case(&host));
+        let known = reach.known.iter().find(|(name, _)| name.eq_ignore_ascii_case(&host));
+        let addresses = match known {
+            Some((_, address)) => vec![SocketAddr::new(*address, port)],
+            // Asking a name server is contact, too.
+            None if !is_permitted && !is_local_name(&host) => {
+                return Err(match reach.hosts.is_empty() {
+                    true => TargetError::Named { host },
+                    false => TargetError::NotPermitted { host, hosts: reach.hosts.join(", ") },
+                });
+            }
+            None if reach.is_dry => vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)],
+            None => lookup(&host, port).await?,
+        };
+        if !is_permitted && let Some(&address) = addresses.iter().find(|a| !is_loopback(**a)) {
+            return Err(match reach.hosts.is_empty() {
+                true => TargetError::NotLoopback { host, address },
+                false => TargetError::NotPermitted { host, hosts: reach.hosts.join(", ") },
+            });
         }
-        let found = tokio::net::lookup_host((&*host, port)).await;
-        let addresses: Vec<_> = found
-            .map_err(|source| TargetError::Unresolved { host: host.clone(), source })?
-            .collect();
-        if addresses.is_empty() {
-            let source = std::io::Error::other("the name has no address");
-            return Err(TargetError::Unresolved { host, source });
-        }
-        if !live && let Some(&address) = addresses.iter().find(|a| !is_loopback(**a)) {
-            return Err(TargetError::NotLoopback { host, address });
-        }
-        Ok(Self { base, addresses, key })
+        let trust = match base.scheme() {
+            "https" => Some(Trust::new(reach.ca_pem.as_deref()).map_err(TargetError::NoTls)?),
+            _ if addresses.iter().any(|address| !is_private(*address)) => {
+                return Err(TargetError::Plaintext { host });
+            }
+            _ => None,
+        };
+        Ok(Self { base, addresses, trust, key })
     }
 
     /// A server of our own at a local address.
@@ -47,7 +76,13 @@ impl Target {
         if !is_loopback(address) {
             return Err(TargetError::NotLoopback { host: address.ip().to_string(), address });
         }
-        Ok(Self { base: parse(&format!("http://{address}"))?, addresses: vec![address], key })
+        let base = parse(&format!("http://{address}"))?;
+        Ok(Self { base, addresses: vec![address], trust: None, key })
+    }
+
+    /// A server that is only spoken of: there is no address to send to.
+    pub fn named(base_url: &str, key: Key) -> Result<Self, TargetError> {
+        Ok(Self { base: parse(base_url)?, addresses: Vec::new(), trust: None, key })
     }
 
     /// The base URL, for reports.
@@ -57,6 +92,11 @@ impl Target {
 
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Whom to trust, where https is spoken.
+    pub(crate) fn trust(&self) -> Option<&Trust> {
+        self.trust.as_ref()
     }
 
     /// The name that was resolved, without brackets or port.
@@ -93,44 +133,49 @@ impl Target {
 /// A credential. It has no `Debug`, `Display` or `Serialize`, so that it cannot be printed by accident; the
 /// only ways out are the header it is for and [`Key::scrub`], which takes it out of what others wrote.
 #[derive(Clone)]
-pub struct Key(String);
+pub struct Key(Needle);
+
+/// A shorter credential is not a secret, but could be a part of any word.
+const SECRET_BYTES_MIN: usize = 8;
 
 impl Key {
     pub fn new(secret: String) -> Self {
-        Self(secret)
+        Self(Needle::new(secret.as_bytes()))
     }
 
     /// The header value with this key in place of [`KEY_PLACEHOLDER`].
     pub fn fill<'a>(&self, value: &'a str) -> Cow<'a, str> {
         if value.contains(KEY_PLACEHOLDER) {
-            value.replace(KEY_PLACEHOLDER, &self.0).into()
+            value.replace(KEY_PLACEHOLDER, &String::from_utf8_lossy(self.0.plain())).into()
         } else {
             value.into()
         }
     }
 
-    /// The text with [`KEY_PLACEHOLDER`] in place of this key, for answers that echo it.
+    /// The text with [`KEY_PLACEHOLDER`] in place of this key, for answers that echo it in whatever form.
     pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.0.is_empty() || !text.contains(&self.0) {
-            return text.into();
+        match self.scrub_bytes(text.as_bytes()) {
+            Cow::Borrowed(_) => text.into(),
+            Cow::Owned(clean) => String::from_utf8_lossy(&clean).into_owned().into(),
         }
-        text.replace(&self.0, KEY_PLACEHOLDER).into()
     }
 
     /// [`Key::scrub`] for bytes that need not be text.
     pub fn scrub_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let secret = self.0.as_bytes();
-        let mut clean = Vec::new();
-        let mut rest = bytes;
-        while let Some(at) = find(rest, secret) {
-            clean.extend_from_slice(&rest[..at]);
-            clean.extend_from_slice(KEY_PLACEHOLDER.as_bytes());
-            rest = &rest[at + secret.len()..];
-        }
-        if rest.len() == bytes.len() {
+        if self.0.plain().len() < SECRET_BYTES_MIN {
             return bytes.into();
         }
-        clean.extend_from_slice(rest);
+        let mut clean = Vec::new();
+        let mut from = 0;
+        while let Some(place) = self.0.find(bytes, from) {
+            clean.extend_from_slice(&bytes[from..place.start]);
+            clean.extend_from_slice(KEY_PLACEHOLDER.as_bytes());
+            from = place.end;
+        }
+        if from == 0 {
+            return bytes.into();
+        }
+        clean.extend_from_slice(&bytes[from..]);
         clean.into()
     }
 }
@@ -148,25 +193,32 @@ pub enum TargetError {
     Named { host: String },
     #[error("contact `{host}` at {address}: only loopback is contacted unless the run is live")]
     NotLoopback { host: String, address: SocketAddr },
+    #[error("contact `{host}`: a live run is permitted to contact {hosts} and no other host")]
+    NotPermitted { host: String, hosts: String },
+    #[error("send a key to `{host}` in plain text: beyond private networks only https is spoken")]
+    Plaintext { host: String },
+    #[error("speak https: {0}")]
+    NoTls(String),
 }
 
 fn parse(base_url: &str) -> Result<Url, TargetError> {
-    // A URL with a user in it holds a password as often as not, so that one is not repeated in the error.
-    let bad = |reason: &str, url: &str| {
-        Err(TargetError::BadUrl { url: url.to_owned(), reason: reason.to_owned() })
+    // A user or a query holds a credential as often as not, so that a URL with either is not repeated in the error.
+    let shown = if base_url.contains(['@', '?', '#']) { "…" } else { base_url };
+    let bad = |reason: &str| {
+        Err(TargetError::BadUrl { url: shown.to_owned(), reason: reason.to_owned() })
     };
     let url = match Url::parse(base_url) {
         Ok(url) => url,
-        Err(error) => return bad(&error.to_string(), base_url),
+        Err(error) => return bad(&error.to_string()),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return bad("credentials belong in the key, not in the URL", "…");
+        return bad("credentials belong in the key, not in the URL");
     }
-    if url.scheme() != "http" {
-        return bad("only http is spoken", base_url);
+    if !matches!(url.scheme(), "http" | "https") {
+        return bad("only http and https are spoken");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return bad("it has a query or a fragment", base_url);
+        return bad("it has a query or a fragment");
     }
     Ok(url)
 }
@@ -185,11 +237,21 @@ fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    if needle.is_empty() {
-        return None;
+/// Whether the way there is somebody's own.
+fn is_private(address: SocketAddr) -> bool {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
-    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, TargetError> {
+    let unresolved = |source| TargetError::Unresolved { host: host.to_owned(), source };
+    let found: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(unresolved)?.collect();
+    if found.is_empty() {
+        return Err(unresolved(std::io::Error::other("the name has no address")));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -198,15 +260,26 @@ mod tests {
 
     const FAKE_KEY: &str = "sk-ant-api03-probity-test-key";
 
-    fn check(base_url: &str, live: bool, expected: Result<&str, &str>) {
+    fn check(base_url: &str, hosts: &[&str], expected: Result<&str, &str>) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let target = runtime.block_on(Target::resolve(base_url, Key::new(FAKE_KEY.into()), live));
+        let reach = Reach {
+            hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+            known: vec![
+                ("gateway.example".to_owned(), [127, 0, 0, 1].into()),
+                ("api.example.com".to_owned(), [192, 0, 2, 1].into()),
+            ],
+            ca_pem: None,
+            is_dry: false,
+        };
+        let key = Key::new(FAKE_KEY.into());
+        let target = runtime.block_on(Target::resolve(base_url, key, &reach));
         match (target, expected) {
             (Ok(target), Ok(authority_and_prefix)) => {
                 assert_eq!(
                     format!("{}{}", target.authority(), target.prefix()),
                     authority_and_prefix
                 );
+                assert_eq!(target.trust().is_some(), base_url.starts_with("https"));
             }
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
             (target, expected) => panic!("{base_url}: {expected:?}, got {:?}", target.err()),
@@ -215,25 +288,54 @@ mod tests {
 
     #[test]
     fn only_loopback_unless_live() {
-        check("http://127.0.0.1:4010", false, Ok("127.0.0.1:4010"));
-        check("http://127.0.0.1:4010/", false, Ok("127.0.0.1:4010"));
-        check("http://127.9.9.9:1/gateway/", false, Ok("127.9.9.9:1/gateway"));
-        check("http://[::1]:4010", false, Ok("[::1]:4010"));
-        check("http://[::ffff:127.0.0.1]:1", false, Ok("[::ffff:7f00:1]:1"));
-        check("http://192.0.2.1:1", false, Err("only loopback"));
-        check("http://0.0.0.0:1", false, Err("only loopback"));
-        check("http://[::ffff:192.0.2.1]:1", false, Err("only loopback"));
-        check("http://192.0.2.1", true, Ok("192.0.2.1"));
-        check("http://api.example.com", false, Err("no name server asked"));
+        check("http://127.0.0.1:4010", &[], Ok("127.0.0.1:4010"));
+        check("http://127.0.0.1:4010/", &[], Ok("127.0.0.1:4010"));
+        check("http://127.9.9.9:1/gateway/", &[], Ok("127.9.9.9:1/gateway"));
+        check("http://[::1]:4010", &[], Ok("[::1]:4010"));
+        check("http://[::ffff:127.0.0.1]:1", &[], Ok("[::ffff:7f00:1]:1"));
+        check("http://192.0.2.1:1", &[], Err("only loopback"));
+        check("http://0.0.0.0:1", &[], Err("only loopback"));
+        check("http://[::ffff:192.0.2.1]:1", &[], Err("only loopback"));
+        check("http://elsewhere.example.com", &[], Err("no name server asked"));
+        check("http://gateway.example:1", &[], Ok("gateway.example:1"));
+        check("http://api.example.com", &[], Err("only loopback"));
+    }
+
+    #[test]
+    fn a_live_run_contacts_the_hosts_it_was_told() {
+        let hosts = ["192.0.2.1", "10.1.2.3", "API.example.com"];
+        check("http://127.0.0.1:4010", &hosts, Ok("127.0.0.1:4010"));
+        check("http://10.1.2.3", &hosts, Ok("10.1.2.3"));
+        check("http://10.1.2.4", &hosts, Err("and no other host"));
+        check("http://192.0.2.1", &hosts, Err("in plain text"));
+        check("http://api.example.com", &hosts, Err("in plain text"));
+        check("https://elsewhere.example.com", &hosts, Err("and no other host"));
+        check("https://api.example.com.elsewhere.example", &hosts, Err("and no other host"));
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn https_is_spoken() {
+        check("https://localhost:1", &[], Ok("localhost:1"));
+        check("https://127.0.0.1/x", &[], Ok("127.0.0.1/x"));
+        check("https://192.0.2.1", &[], Err("only loopback"));
+        check("https://192.0.2.1", &["192.0.2.1"], Ok("192.0.2.1"));
+        check("https://api.example.com/v", &["api.example.com"], Ok("api.example.com/v"));
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn https_is_not_spoken() {
+        check("https://localhost:1", &[], Err("build it with the feature"));
     }
 
     #[test]
     fn what_is_not_a_base_url_says_why() {
-        check("localhost:4010", false, Err("only http"));
-        check("https://127.0.0.1", false, Err("only http"));
-        check("http://127.0.0.1/?a=b", false, Err("query"));
-        check("http://me:secret@127.0.0.1/", false, Err("credentials belong in the key"));
-        check("4010", false, Err("as a base URL"));
+        check("localhost:4010", &[], Err("only http"));
+        check("ftp://127.0.0.1", &[], Err("only http"));
+        check("http://127.0.0.1/?a=b", &[], Err("query"));
+        check("http://me:secret@127.0.0.1/", &[], Err("credentials belong in the key"));
+        check("4010", &[], Err("as a base URL"));
     }
 
     #[test]

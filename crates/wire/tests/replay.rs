@@ -84,7 +84,8 @@ async fn check(in_flight_max: usize, cases: usize, body: Body, busy_max: usize) 
             case(number, body.clone())
         })
     };
-    let pace = Pace { in_flight_max, deadline_ms: 10_000, connections: Connections::Fresh };
+    let pace =
+        Pace { in_flight_max, deadline_ms: 10_000, connections: Connections::Fresh, gate: None };
     let stream = replay(&target, source, pace);
     assert_eq!(drawn.load(Ordering::SeqCst), 0, "nothing is drawn before it is asked for");
     let mut stream = std::pin::pin!(stream);

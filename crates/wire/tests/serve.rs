@@ -397,7 +397,8 @@ fn cases() -> impl Iterator<Item = Case> {
 /// server which names the address of another differs.
 async fn answers(address: SocketAddr) -> Vec<(Case, (Option<u16>, Class, Bytes))> {
     let target = Target::local(address, Key::new(KEY.to_owned())).unwrap();
-    let pace = Pace { in_flight_max: 1, deadline_ms: 10_000, connections: Connections::Kept };
+    let pace =
+        Pace { in_flight_max: 1, deadline_ms: 10_000, connections: Connections::Kept, gate: None };
     let answer = |(case, seen): (Case, Observation)| {
         let body = match &seen {
             Observation::Reply(reply) => without(&reply.body, address),

@@ -90,7 +90,8 @@ async fn forgetting_old_requests_loses_no_answer() {
         traits: Traits::default(),
         request: request("POST", "/v1/messages", &[], body.clone()),
     };
-    let pace = Pace { in_flight_max: 16, deadline_ms: 10_000, connections: Connections::Kept };
+    let pace =
+        Pace { in_flight_max: 16, deadline_ms: 10_000, connections: Connections::Kept, gate: None };
     let statuses: Vec<_> =
         replay(&target, (0..CASES).map(case), pace).map(|(_, seen)| seen.status()).collect().await;
     assert_eq!(statuses, vec![Some(200); CASES]);

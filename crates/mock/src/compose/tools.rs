@@ -81,6 +81,7 @@ struct Offer<'a> {
 
 enum Input<'a> {
     Schema(&'a Value),
+    Action(&'static str),
     Command(&'static str),
     View(&'static str),
     Nothing,
@@ -96,6 +97,9 @@ impl<'a> Offer<'a> {
                 (Input::View("/repo/README.md"), None)
             }
             "memory_20250818" => (Input::View("/memories"), None),
+            "computer_20241022" | "computer_20250124" | "computer_20251124" => {
+                (Input::Action("screenshot"), None)
+            }
             "computer_toolset_20260801" => (Input::Nothing, Some("computer")),
             "browser_toolset_20260801" => (Input::Nothing, Some("browser")),
             _ => return None,
@@ -114,6 +118,7 @@ impl<'a> Offer<'a> {
     fn call(&self, draft: &mut Draft<'_>, dice: &mut Dice) {
         let input = match self.input {
             Input::Schema(schema) => example::of_schema(schema),
+            Input::Action(action) => json!({"action": action}),
             Input::Command(command) => json!({"command": command}),
             Input::View(path) => json!({"command": "view", "path": path}),
             Input::Nothing => json!({}),

@@ -65,11 +65,13 @@ pub enum Kind {
     Lint,
     Scenario,
     Finding,
+    ResponseRule,
+    StreamRule,
     Exit,
 }
 
 impl Kind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Rule,
         Self::Family,
         Self::Class,
@@ -79,6 +81,8 @@ impl Kind {
         Self::Lint,
         Self::Scenario,
         Self::Finding,
+        Self::ResponseRule,
+        Self::StreamRule,
         Self::Exit,
     ];
 
@@ -94,6 +98,8 @@ impl Kind {
             Self::Lint => "lint",
             Self::Scenario => "scenario",
             Self::Finding => "finding",
+            Self::ResponseRule => "response rule",
+            Self::StreamRule => "stream rule",
             Self::Exit => "exit code",
         }
     }
@@ -110,6 +116,8 @@ impl Kind {
             Self::Lint => "Lints",
             Self::Scenario => "Scenarios",
             Self::Finding => "Findings",
+            Self::ResponseRule => "Response rules",
+            Self::StreamRule => "Stream rules",
             Self::Exit => "Exit codes",
         }
     }
@@ -126,6 +134,8 @@ impl Kind {
             Self::Lint => "What is taken today and regretted later.",
             Self::Scenario => "Rehearsed failures, and the handling they demand.",
             Self::Finding => "What a client on trial did wrong.",
+            Self::ResponseRule => "What every answer of a server must hold.",
+            Self::StreamRule => "What the events of a streamed answer must hold.",
             Self::Exit => "How the tool ends.",
         }
     }

@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chaos::oracle::Code;
-use classify::{Class, Headers, Observation, Reply, Script, classify};
+use classify::{Class, Headers, Observation, Reply, Script, classify, stream};
 use contract::errors::{ErrorCode, ErrorType, Retry};
 use contract::external::{Dependence, External};
+use contract::conformance::chain;
+use contract::level::Level;
 use contract::lint::{self, Lint};
 use contract::models::{Confidence, Models};
+use contract::response;
 use contract::rules::{self, Answer, Implied, Rule, Stage};
 use contract::version::OperationId;
 use contract::witness::Witness;
@@ -22,6 +25,7 @@ use super::handling::finding;
 use super::scenario::scenario;
 use crate::exit::Exit;
 use crate::specs::Specs;
+use crate::twins;
 
 /// More names in one line would not be read.
 const NAMES_MAX: usize = 8;
@@ -39,6 +43,10 @@ pub fn index(specs: &Specs) -> Vec<Entry> {
     entries.extend(lint::LINTS.iter().map(lint));
     entries.extend(specs.scenarios.iter().map(|found| scenario(specs, found)));
     entries.extend(Code::ALL.iter().map(|found| finding(specs, *found)));
+    entries.extend(response::all().map(response_rule));
+    entries.extend(stream::Rule::ALL.map(stream_rule));
+    entries.push(fold_rule());
+    entries.extend(chain::RULES.iter().map(chain_rule));
     entries.extend(exits::EXITS.into_iter().map(exit));
     part(&mut entries);
     relate(&mut entries);
@@ -263,6 +271,51 @@ fn lint(lint: &Lint) -> Entry {
     entry.related.extend(["model-retired".to_owned(), "model".to_owned()]);
     entry.remedy = lint.remedy.to_owned();
     entry.source = stated(lint.source, lint.confidence);
+    entry
+}
+
+fn response_rule(rule: &response::Rule) -> Entry {
+    let mut entry = Entry::new(Kind::ResponseRule, rule.id, rule.sentence);
+    entry.also.extend(rule.id.split('/').next_back().map(str::to_owned));
+    entry.fact("level", code(rule.level.name()));
+    if !rule.seen.is_empty() {
+        entry.fact("seen", list(rule.seen.iter().copied()));
+    }
+    entry.remedy = rule.remedy.to_owned();
+    entry
+}
+
+fn stream_rule(rule: stream::Rule) -> Entry {
+    let mut entry = Entry::new(Kind::StreamRule, rule.id(), rule.sentence());
+    entry.also.extend(rule.id().split('/').next_back().map(str::to_owned));
+    entry.fact("level", code(Level::of(rule.id()).name()));
+    if rule.breaks_grammar() {
+        let class = Class::StreamMalformed.name();
+        entry.fact("class", code(class));
+        entry.related.push(class.to_owned());
+    }
+    if !rule.seen().is_empty() {
+        entry.fact("seen", list(rule.seen().iter().copied()));
+    }
+    entry.remedy = rule.remedy().to_owned();
+    entry
+}
+
+/// A demand on answers that it takes several requests to judge.
+fn chain_rule(rule: &chain::Rule) -> Entry {
+    let mut entry = Entry::new(Kind::ResponseRule, rule.id, rule.sentence);
+    entry.also.extend(rule.id.split('/').next_back().map(str::to_owned));
+    entry.fact("level", code(rule.level.name()));
+    entry.remedy = rule.remedy.to_owned();
+    entry
+}
+
+/// The only demand on a stream that takes two answers to judge.
+fn fold_rule() -> Entry {
+    let mut entry = Entry::new(Kind::StreamRule, twins::RULE, twins::SENTENCE);
+    entry.also.extend(twins::RULE.split('/').next_back().map(str::to_owned));
+    entry.fact("level", code(Level::of(twins::RULE).name()));
+    entry.remedy = twins::REMEDY.to_owned();
     entry
 }
 

@@ -118,7 +118,7 @@ fn link(id: &str) -> String {
 
 /// The anchor that code hosts make of a heading.
 fn anchor(heading: &str) -> String {
-    heading.to_lowercase().replace(' ', "-")
+    heading.to_lowercase().replace(' ', "-").replace('/', "")
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use chaos::oracle;
 use contract::judge::{Blame, Verdict};
 use contract::version::{OperationId, Version};
 
-use super::{Head, Summary};
+use super::{EMBEDDED, Head, Summary, conformance};
 use crate::console::{Paint, count, fold, thousands};
 use crate::curl::quote;
 use crate::exit::{Exit, decide};
 use crate::findings::Group;
 use crate::ledger::Pending;
+use crate::rejudge::Change;
 
 /// Blocks shown; past these a person reads the JSON report.
 const GROUPS_MAX: usize = 25;
@@ -21,6 +22,8 @@ const GROUPS_MAX: usize = 25;
 const HASH_CHARS: usize = 12;
 /// Of a ledger's line, shown.
 const LINE_CHARS_MAX: usize = 180;
+/// Cases named that are judged otherwise than before; a new rule can touch thousands.
+const CHANGES_MAX: usize = 20;
 /// Different answers named for one kind of finding.
 const ANSWERS_MAX: usize = 3;
 
@@ -76,6 +79,7 @@ pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
         );
     }
     text += &asides(page, summary);
+    text += &changes(page, summary);
     if summary.comparison.pending.iter().any(|pending| pending.is_new) {
         text.push('\n');
     }
@@ -84,6 +88,9 @@ pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
     }
     if !quiet {
         text += &table(page, summary);
+        if let Some(conformance) = &summary.run.conformance {
+            text += &conformance::human(page, conformance);
+        }
         text += &notes(page, summary);
     }
     text.push('\n');
@@ -113,8 +120,12 @@ fn block(page: Page, head: &Head, group: &Group, verbose: bool) -> String {
     if !example.pointer.is_empty() {
         field("at", &format!("{} of the answer", example.pointer));
     }
-    if group.blame == Blame::Harness {
-        field("blame", "the harness, not the target");
+    match group.blame {
+        Blame::Harness => field("blame", "the harness, not the target"),
+        Blame::Gateway => field("blame", "the gateway: what it was given was right"),
+        Blame::Upstream => field("blame", "the upstream, not the gateway"),
+        Blame::Spec => field("blame", "our picture of the API: nobody knows what is right"),
+        Blame::Client | Blame::Target => {}
     }
     if let Some(question) = example.question {
         field("open", question);
@@ -168,6 +179,26 @@ fn asides(page: Page, summary: &Summary<'_>) -> String {
         for what in whats {
             let _ = writeln!(text, "{}", fold(what, width, "  "));
         }
+    }
+    text
+}
+
+/// What is judged otherwise than it was, where old answers were judged again.
+fn changes(page: Page, summary: &Summary<'_>) -> String {
+    let Some(old) = summary.old else { return String::new() };
+    let Page { paint, .. } = page;
+    let changes = old.changes();
+    if changes.is_empty() {
+        return "\nevery verdict is the one in the journal\n".to_owned();
+    }
+    let title = format!("{} judged otherwise than in the journal", count(changes.len(), "case"));
+    let mut text = format!("\n{}\n", paint.yellow(title));
+    let shown = if summary.verbose { changes.len() } else { CHANGES_MAX };
+    for Change { id, before, now } in changes.iter().take(shown) {
+        let _ = writeln!(text, "  {id}\n    {before} → {now}");
+    }
+    if changes.len() > shown {
+        let _ = writeln!(text, "  and {} more: --verbose has all", changes.len() - shown);
     }
     text
 }
@@ -265,6 +296,9 @@ fn notes(page: Page, summary: &Summary<'_>) -> String {
             shard.index, shard.count
         ));
     }
+    if let Some(old) = summary.old {
+        notes.extend(old.left_out());
+    }
     if let Some(reason) = summary.not_compared {
         notes.push(format!("ledgers not compared: {reason}"));
     }
@@ -295,7 +329,7 @@ fn notes(page: Page, summary: &Summary<'_>) -> String {
         );
     }
     if summary.groups.ranked().iter().any(|group| group.example.curl.is_some())
-        && summary.head.target == "embedded mock"
+        && summary.head.target == EMBEDDED
     {
         notes.push(
             "curl lines take the server from ANTHROPIC_BASE_URL and the key from ANTHROPIC_API_KEY; replay needs neither".to_owned(),

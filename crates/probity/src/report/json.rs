@@ -11,9 +11,11 @@ use serde::Serialize;
 use serde_json::json;
 use wire::target::Key;
 
-use super::Summary;
+use super::{Summary, conformance};
 use crate::curl::curl;
 use crate::exit::{Exit, decide};
+use crate::rejudge::Change;
+use crate::run::End;
 
 /// Writes one JSON report.
 pub struct Writer {
@@ -56,6 +58,7 @@ struct Finding<'a> {
     rule: &'static str,
     pointer: &'a str,
     blame: &'static str,
+    level: &'static str,
     trace: &'a str,
 }
 
@@ -118,6 +121,15 @@ impl Writer {
     }
 }
 
+/// A result on its own.
+pub(crate) fn value(
+    case: &Case,
+    record: &Record,
+    base_url: Option<&str>,
+) -> serde_json::Result<serde_json::Value> {
+    serde_json::to_value(row(Some(case), record, base_url))
+}
+
 fn row<'a>(case: Option<&Case>, record: &'a Record, base_url: Option<&str>) -> Row<'a> {
     Row {
         id: &record.id.0,
@@ -138,6 +150,7 @@ fn row<'a>(case: Option<&Case>, record: &'a Record, base_url: Option<&str>) -> R
                 rule: finding.rule,
                 pointer: &finding.pointer,
                 blame: finding.blame.name(),
+                level: finding.level.name(),
                 trace: &finding.trace,
             })
             .collect(),
@@ -163,6 +176,9 @@ fn totals(summary: &Summary<'_>) -> serde_json::Value {
         },
         "seed": head.seed,
         "target": head.target,
+        "plan": summary.plan,
+        "complete": run.end == End::Complete,
+        "skipped": run.skipped,
         "cases": {
             "total": run.records().count(),
             "valid": of_origin("valid"),
@@ -185,6 +201,23 @@ fn totals(summary: &Summary<'_>) -> serde_json::Value {
         "asides": summary.asides.iter().map(|aside| json!({"rule": aside.code, "trace": aside.what})).collect::<Vec<_>>(),
         "exit": { "code": exit.map_or(Exit::Clean, |stop| stop.exit).code(), "reason": exit.map(|stop| &stop.reason) },
     });
+    if let (Some(old), Some(totals)) = (summary.old, totals.as_object_mut()) {
+        let changes = old.changes().into_iter().map(
+            |Change { id, before, now }| json!({"id": id, "before": before, "now": now}),
+        );
+        let changes: Vec<_> = changes.collect();
+        totals.insert(
+            "judged_again".to_owned(),
+            json!({"changes": changes, "left_out": old.left_out()}),
+        );
+    }
+    let live = crate::live::to_json(run);
+    if !live.is_null() {
+        totals["live"] = live;
+    }
+    if let (Some(conformance), Some(totals)) = (&run.conformance, totals.as_object_mut()) {
+        totals.insert("conformance".to_owned(), conformance::json(conformance));
+    }
     if let (Some(elapsed), Some(totals)) = (summary.elapsed, totals.as_object_mut()) {
         totals.insert(
             "elapsed_ms".to_owned(),

@@ -15,7 +15,7 @@ use contract::lint::Advice;
 use mock::{Answer, Violation};
 use serde::Serialize;
 use serde_json::{Value, json};
-use wire::target::Key;
+use wire::record::secrets::Secrets;
 
 use super::lines::{Lines, Speaker};
 use crate::console::{self, Paint, complain};
@@ -24,9 +24,6 @@ use crate::reporter::failed;
 
 /// Longer names of models are nobody's, and longer paths no endpoint's.
 const TEXT_CHARS_MAX: usize = 200;
-
-/// A shorter credential is not a secret, but could be a part of any word.
-const SECRET_BYTES_MIN: usize = 8;
 
 /// Everything that is told.
 pub(super) struct Account {
@@ -104,8 +101,8 @@ impl Account {
 
     pub(super) fn note(&mut self, entry: Entry<'_>) {
         let Entry { request, answer, mut violations, model, lints } = entry;
-        let secrets = secrets(request);
-        let clean = |text: &str| clean(text, &secrets);
+        let secrets = Secrets::of(&request.headers, &request.target);
+        let clean = |text: &str| secrets.scrub(text);
         for violation in &mut violations {
             violation.path = clean(&violation.path);
             violation.message = Cow::Owned(clean(&violation.message));
@@ -117,7 +114,7 @@ impl Account {
             *self.by_rule.entry(rule).or_default() += 1;
         }
         let path = short(&clean(request.path()));
-        let method = short(&request.method);
+        let method = short(&clean(&request.method));
         if let Some(lines) = &mut self.lines {
             lines.say(&self.speaker, line(self.paint, &method, &path, answer));
         }
@@ -231,21 +228,6 @@ impl Report {
         complain(&format!("probity: {reason}; the report ends here\n"));
         self.trouble = Some(Stop::new(Exit::Internal, reason));
     }
-}
-
-/// The credentials that a request carries.
-fn secrets(request: &Request) -> Vec<Key> {
-    let words =
-        ["x-api-key", "authorization"].into_iter().flat_map(|name| request.headers.all(name));
-    let words = words.flat_map(str::split_whitespace);
-    words
-        .filter(|word| SECRET_BYTES_MIN <= word.len())
-        .map(|word| Key::new(word.to_owned()))
-        .collect()
-}
-
-fn clean(text: &str, secrets: &[Key]) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| secret.scrub(&text).into_owned())
 }
 
 fn short(text: &str) -> String {

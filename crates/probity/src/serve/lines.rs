@@ -19,13 +19,13 @@ const WAITING_LINES_MAX: usize = 100;
 const END_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Says what goes to standard output after the first line.
-pub(super) struct Speaker {
+pub(crate) struct Speaker {
     words: SyncSender<String>,
     ended: Receiver<()>,
 }
 
 impl Speaker {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (words, heard) = sync_channel::<String>(WAITING_LINES_MAX);
         let (ending, ended) = channel();
         thread::spawn(move || {
@@ -43,7 +43,7 @@ impl Speaker {
     }
 
     /// Says the last words, if anybody listens.
-    pub(super) fn finish(self, words: String) {
+    pub(crate) fn finish(self, words: String) {
         let _nobody_listens = self.words.try_send(words);
         drop(self.words);
         let _ended_or_gave_up = self.ended.recv_timeout(END_TIME_MAX);
@@ -51,19 +51,19 @@ impl Speaker {
 }
 
 /// The lines of this second.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     second: Instant,
     said: u32,
     unsaid: usize,
 }
 
 impl Lines {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { second: Instant::now(), said: 0, unsaid: 0 }
     }
 
     /// What is not said is counted, and the count is said with the first line of a later second.
-    pub(super) fn say(&mut self, speaker: &Speaker, line: String) {
+    pub(crate) fn say(&mut self, speaker: &Speaker, line: String) {
         if Duration::from_secs(1) < self.second.elapsed() {
             let more = std::mem::take(&mut self.unsaid);
             if more > 0

@@ -12,6 +12,9 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Twice what the API's own answers carry behind a talkative proxy.
 const HEADERS_MAX: usize = 128;
 
+/// One is usual and a handful can be meant; a server that announces for ever never answers.
+const INTERIM_MAX: u32 = 100;
+
 /// A chunk's size line with its extensions, or one trailer field.
 const CHUNK_LINE_BYTES_MAX: usize = 4 * 1024;
 
@@ -27,6 +30,7 @@ pub(super) struct Incoming {
     body: BytesMut,
     framing: Framing,
     answers_head: bool,
+    interims: u32,
 }
 
 /// How the end of the answer is known.
@@ -53,7 +57,7 @@ impl Incoming {
     /// `answers_head` says whether the request's method was HEAD, whose answers have no body.
     pub(super) fn new(answers_head: bool) -> Self {
         let (buffer, body) = (BytesMut::new(), BytesMut::new());
-        Self { buffer, reply: None, body, framing: Framing::Head, answers_head }
+        Self { buffer, reply: None, body, framing: Framing::Head, answers_head, interims: 0 }
     }
 
     /// Takes the bytes that arrived; true once the answer is complete.
@@ -122,9 +126,11 @@ impl Incoming {
             headers.push(field.name.to_owned(), String::from_utf8_lossy(field.value).into_owned());
         }
         let _head = self.buffer.split_to(length);
-        // An interim answer (100 Continue, 103 Early Hints) announces the real one.
-        if (100..200).contains(&status) {
-            return Ok(true);
+        // An interim answer (100 Continue, 103 Early Hints) announces the real one; after a switch of protocols
+        // (101) no HTTP follows.
+        if (100..200).contains(&status) && status != 101 {
+            self.interims += 1;
+            return if self.interims > INTERIM_MAX { Err(CutKind::BadFraming) } else { Ok(true) };
         }
         self.framing = framing(status, &headers, self.answers_head)?;
         self.reply = Some(Reply { status, headers, body: Bytes::new() });
@@ -135,7 +141,7 @@ impl Incoming {
 /// RFC 9112, section 6.3. A length beside a chunked coding is passed over, as the ordinary sender's client
 /// does: a verdict may not hang on which of the two sent the case.
 fn framing(status: u16, headers: &Headers, answers_head: bool) -> Result<Framing, CutKind> {
-    if answers_head || matches!(status, 204 | 304) {
+    if answers_head || matches!(status, 101 | 204 | 304) {
         return Ok(Framing::Done);
     }
     let length = content_length(headers)?;

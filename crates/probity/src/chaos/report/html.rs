@@ -1,12 +1,11 @@
 //! Scorecards as one page that needs nothing but itself: a matrix of clients and scenarios, and behind each cell what
 //! was expected, what happened, and a picture of it.
 //!
-//! The page is written whole, without a template engine: there is one page, and [`escape::Html`] makes the compiler
+//! The page is written whole, without a template engine: there is one page, and [`Html`] makes the compiler
 //! hold the line between markup and text. It asks nothing of the network and little of a script; without one only the
 //! text filter and the buttons that copy are missing.
 
 mod cell;
-mod escape;
 mod matrix;
 mod summary;
 mod timeline;
@@ -16,12 +15,9 @@ use std::collections::BTreeMap;
 use chaos::scenario::Severity;
 use chaos::{Scenario, Surface, TrialReport};
 
-use self::escape::{Html, slug};
 use self::matrix::{Look, look};
 use super::super::card::Scorecard;
-
-/// A larger page is slow to open and unwelcome as an attachment. Pictures of what went well give way first.
-const PAGE_BYTES_MAX: usize = 2_900_000;
+use crate::html::{self, Html, PAGE_BYTES_MAX, slug};
 
 /// Surfaces in the order of their columns.
 const SURFACES: [Surface; 3] = [Surface::Create, Surface::Stream, Surface::Raw];
@@ -121,28 +117,14 @@ fn stories(page: &Page<'_>, mut room: usize) -> (BTreeMap<String, Html>, usize) 
 }
 
 fn whole(page: &Page<'_>) -> Html {
-    let mut html = Html::default();
-    html.raw(concat!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ",
-        "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; ",
-        "base-uri 'none'; form-action 'none'\">\n",
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-        "<meta name=\"color-scheme\" content=\"light dark\">\n",
-        "<meta name=\"referrer\" content=\"no-referrer\">\n<title>",
-    ));
-    html.text(&summary::title(page)).raw("</title>\n<style>\n");
-    html.raw(include_str!("html/style.css")).raw("</style>\n</head>\n<body>\n");
-    html.raw("<a class=\"jump\" href=\"#matrix\">Skip to the matrix</a>\n");
+    let mut html = html::open(&summary::title(page), include_str!("html/style.css"));
     summary::head(&mut html, page);
     html.raw("<main>\n");
     matrix::matrix(&mut html, page);
     summary::codes(&mut html, page);
     cell::sections(&mut html, page);
-    html.raw("</main>\n<footer><p>");
-    html.raw(concat!("Written by probity ", env!("CARGO_PKG_VERSION"), "."));
-    html.raw(" The page loads nothing and sends nothing.</p></footer>\n<script>\n");
-    html.raw(include_str!("html/script.js")).raw("</script>\n</body>\n</html>\n");
+    html.raw("</main>\n");
+    html::close(&mut html);
     html
 }
 

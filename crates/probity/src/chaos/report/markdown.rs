@@ -6,6 +6,7 @@ use chaos::TrialReport;
 use chaos::oracle::Verdict;
 
 use super::super::card::{Scorecard, cause};
+use crate::report::markdown::cell;
 
 /// Rows of one table; a page with more is not read.
 const ROWS_MAX: usize = 60;
@@ -65,7 +66,7 @@ fn findings(card: &Scorecard) -> String {
         let _ = writeln!(
             text,
             "- `{}` is expected to fail and does not: remove the entry.",
-            escape(entry)
+            cell(entry)
         );
     }
     if told.is_empty() {
@@ -80,7 +81,7 @@ fn findings(card: &Scorecard) -> String {
             report.severity,
             report.scenario,
             report.surface.name(),
-            escape(&cause(report))
+            cell(&cause(report))
         );
     }
     if told.len() > ROWS_MAX {
@@ -96,10 +97,4 @@ fn rank(report: &TrialReport) -> u8 {
         Verdict::Fail => 2,
         _ => 3,
     }
-}
-
-/// What a client said may hold anything, and must stay in its cell.
-fn escape(text: &str) -> String {
-    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    flat.replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|").replace('`', "'")
 }

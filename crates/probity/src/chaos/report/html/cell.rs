@@ -5,10 +5,10 @@ use chaos::scenario::{Span, describe};
 use chaos::{Finding, Scenario, TrialReport};
 
 use super::super::super::card::{Scorecard, cause};
-use super::escape::Html;
 use super::matrix::{Look, look};
 use super::timeline::{picture, size, time};
 use super::{Cell, Page, Row, put_look, severity};
+use crate::html::{Html, put_evidence};
 
 /// One line beside a closed cell, and of what went well.
 const LINE_CHARS_MAX: usize = 180;
@@ -19,8 +19,6 @@ const FIRST_LINES: usize = 24;
 const LAST_LINES: usize = 12;
 /// Faults of a scenario that are told.
 const FAULTS_MAX: usize = 8;
-/// Pieces of evidence that look like an issue are shown as a link to it.
-const ISSUES: &str = "https://github.com/";
 
 /// Every scenario with its trials.
 pub(super) fn sections(html: &mut Html, page: &Page<'_>) {
@@ -105,13 +103,7 @@ fn put_scenario(html: &mut Html, scenario: &Scenario) {
     html.raw("<p>").text(&scenario.why).raw("</p>\n<p class=\"dim\">Seen in ");
     for (number, evidence) in scenario.evidence.iter().enumerate() {
         html.raw(if number > 0 { ", " } else { "" });
-        match issue(evidence) {
-            Some((place, number)) => {
-                html.raw("<a rel=\"noreferrer\" href=\"").raw(ISSUES).text(place);
-                html.raw("/issues/").text(number).raw("\">").text(evidence).raw("</a>");
-            }
-            None => _ = html.text(evidence),
-        }
+        put_evidence(html, evidence);
     }
     html.raw(". ");
     let scripts = [("Answers", &scenario.replies), ("Streams", &scenario.stream_replies)];
@@ -135,20 +127,6 @@ fn put_scenario(html: &mut Html, scenario: &Scenario) {
     html.raw(if scenario.retries == 1 { " retry" } else { " retries" });
     html.raw(", ").text(&time(scenario.timeout_ms)).raw(" for an attempt and ");
     html.text(&time(scenario.deadline_ms)).raw(" in all.</p>\n");
-}
-
-/// `owner/repo#n`, and nothing that only looks like it.
-fn issue(evidence: &str) -> Option<(&str, &str)> {
-    let (place, number) = evidence.split_once('#')?;
-    let (owner, repo) = place.split_once('/')?;
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && name != "."
-            && name != ".."
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    };
-    let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
-    (is_name(owner) && is_name(repo) && is_number).then_some((place, number))
 }
 
 /// One trial. The anchor stands inside, so that a link opens what it leads to without a script.
@@ -234,19 +212,4 @@ fn judgement(html: &mut Html, report: &TrialReport) {
 
 fn command(html: &mut Html, card: &Scorecard, report: &TrialReport) {
     html.raw("<p class=\"cmd\"><code>").text(&card.command(report)).raw("</code></p>\n");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_issues_become_links() {
-        assert_eq!(issue("kortix-ai/suna#66"), Some(("kortix-ai/suna", "66")));
-        assert_eq!(issue("its_hub#194"), None);
-        assert_eq!(issue("RFC 9112, section 6.3"), None);
-        assert_eq!(issue("a/../b#1"), None);
-        assert_eq!(issue("a/b#1\" onclick=\"x"), None);
-        assert_eq!(issue("../b#1"), None);
-    }
 }

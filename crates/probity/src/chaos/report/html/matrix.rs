@@ -4,8 +4,8 @@ use chaos::oracle::Verdict;
 use chaos::{Surface, TrialReport};
 
 use super::super::super::card::{Scorecard, harm};
-use super::escape::Html;
 use super::{Page, Row, SURFACES, put_look, severity};
+use crate::html::Html;
 
 /// A verdict as it is shown, the one that needs a reader most first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

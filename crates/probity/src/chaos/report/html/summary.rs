@@ -7,10 +7,10 @@ use chaos::oracle::Code;
 use chaos::scenario::Severity;
 
 use super::super::super::card::{Scorecard, harm};
-use super::escape::Html;
 use super::matrix::{Look, look};
 use super::timeline::time;
 use super::{Page, put_look, severity};
+use crate::html::Html;
 
 const SEVERITIES: [Severity; 4] = [Severity::S0, Severity::S1, Severity::S2, Severity::S3];
 /// Entries of a list that nobody should have to scroll past.

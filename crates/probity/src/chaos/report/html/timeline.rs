@@ -12,7 +12,7 @@ use chaos::TrialReport;
 use self::axis::{Step, axis};
 use self::draw::Scene;
 use self::story::{Mark, Nature, Story, What, story};
-use super::escape::Html;
+use crate::html::Html;
 
 const WIDTH: f64 = 1000.0;
 /// Room for the names of lanes, and for what stands behind the last mark.

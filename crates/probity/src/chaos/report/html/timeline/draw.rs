@@ -1,6 +1,6 @@
 //! Lines and words of the picture; what they look like is said in the page's style.
 
-use super::super::escape::{Html, cut, redact};
+use crate::html::{Html, cut, redact};
 use super::axis::Axis;
 use super::story::{Ending, Lane, Mark, Nature, Story, What};
 use super::{FAULTS_MAX, LEFT, LINE_HEIGHT, RIGHT, Rows, WIDTH, size, time};

@@ -1,0 +1,111 @@
+//! Whose fault a finding is: of the gateway, of what stands behind it, of our picture of the API.
+//!
+//! Behind the gateway stands a server whose requests and answers are known. What was right when it came in and is wrong
+//! when it goes on was broken in between; what is wrong with the answer from behind as well was passed on. The price is
+//! that the requests from behind must belong to the case for certain, so such cases are sent one at a time.
+
+use classify::{Class, Observation, Reply, Request, classify};
+
+use crate::case::Case;
+use crate::judge::{Blame, Record};
+use crate::response;
+use crate::spec::Contract;
+use crate::version::{OperationId, Version};
+
+/// What reached the upstream while a case was under way, and what it said.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub request: Request,
+    pub reply: Reply,
+    /// What is wrong with the request, as `rule at path: message`.
+    pub breaks: Vec<String>,
+}
+
+/// Who answered.
+#[derive(Clone, Copy, Debug)]
+pub enum Behind<'a> {
+    /// Nothing is known of it.
+    Unknown,
+    /// All that reached it for the case; nothing, if the gateway answered by itself.
+    Upstream(&'a [Exchange]),
+}
+
+/// Longer traces are not read.
+const BREAKS_SHOWN_MAX: usize = 2;
+
+/// Says of each finding whose fault it is, and on what evidence.
+pub fn attribute(contract: &Contract, case: &Case, record: &mut Record, behind: Behind<'_>) {
+    let is_open = record.expected.question.is_some();
+    let expects_success = record.expected.classes.iter().all(|class| class.is_success());
+    let class = record.class;
+    let expected = record.expected.classes.clone();
+    for finding in record.findings.iter_mut().filter(|finding| finding.blame == Blame::Target) {
+        let is_about_answer = finding.rule.starts_with("answer-");
+        if is_about_answer && is_open {
+            finding.blame = Blame::Spec;
+            continue;
+        }
+        let Behind::Upstream(exchanges) = behind else { continue };
+        let Some(last) = exchanges.last() else {
+            finding.blame = Blame::Gateway;
+            finding.trace = format!("{}; nothing reached the upstream", finding.trace).into();
+            continue;
+        };
+        let upstream = classify(&Observation::Reply(last.reply.clone()));
+        let (blame, why) = if is_about_answer {
+            of_answer(expects_success, &expected, class, last, upstream)
+        } else {
+            of_shape(contract, case, finding.rule, last, upstream)
+        };
+        finding.blame = blame;
+        finding.trace = format!("{}; {why}", finding.trace).into();
+    }
+}
+
+/// The answer is of the wrong kind.
+fn of_answer(
+    expects_success: bool,
+    expected: &[Class],
+    class: Class,
+    last: &Exchange,
+    upstream: Class,
+) -> (Blame, String) {
+    let status = last.reply.status;
+    if expects_success && !last.breaks.is_empty() {
+        let breaks: Vec<_> = last.breaks.iter().take(BREAKS_SHOWN_MAX).cloned().collect();
+        return (Blame::Gateway, format!("the request went on broken: {}", breaks.join("; ")));
+    }
+    if expected.contains(&upstream) {
+        return (Blame::Gateway, format!("the upstream said {status} {upstream}"));
+    }
+    if !expects_success && last.breaks.is_empty() {
+        return (Blame::Gateway, "what was wrong did not reach the upstream".to_owned());
+    }
+    if upstream == class {
+        return (Blame::Upstream, format!("the upstream said so, too: {status} {upstream}"));
+    }
+    (Blame::Gateway, format!("the upstream said {status} {upstream}"))
+}
+
+/// The answer is of the right kind, and something about it is wrong.
+fn of_shape(
+    contract: &Contract,
+    case: &Case,
+    rule: &str,
+    last: &Exchange,
+    upstream: Class,
+) -> (Blame, String) {
+    let named = last.request.headers.get("anthropic-version").and_then(Version::parse);
+    let edition = contract.edition(named.unwrap_or(case.version));
+    let operations = OperationId::ALL.map(|id| edition.operation(id));
+    let asked = operations.into_iter().find(|operation| {
+        operation.method == last.request.method && operation.matches(last.request.path()).is_some()
+    });
+    let operation = asked.map_or(case.operation, |operation| operation.id);
+    let findings = response::check(edition, operation, &last.request, upstream, &last.reply);
+    if findings.iter().any(|finding| finding.rule == rule) {
+        (Blame::Upstream, "the upstream's answer has it, too".to_owned())
+    } else {
+        (Blame::Gateway, "the upstream's answer does not have it".to_owned())
+    }
+}

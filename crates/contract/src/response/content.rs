@@ -1,0 +1,217 @@
+//! The blocks of a message: whole, of use, and fit to be sent back.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::message::{blocks, calls};
+use super::{Check, Found, Rule, text};
+use crate::level::Level;
+use crate::rules::view;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "response/content-not-list",
+        level: Level::AgentReady,
+        sentence: "The content of an answer is a list of blocks, each with a type. A text alone is taken in requests, and never sent.",
+        remedy: "Send `[{\"type\": \"text\", \"text\": …}]`, and an empty list where there is nothing to say.",
+        seen: &["vllm-project/vllm#34053"],
+        check: Check::Message(not_list),
+    },
+    Rule {
+        id: "response/content-lost",
+        level: Level::AgentReady,
+        sentence: "Output that was counted is there. Some tokens can come to nothing, and a whole answer cannot.",
+        remedy: "Look what became of the content on the way: a block that was opened and never filled, a call without a name.",
+        seen: &["BerriAI/litellm#25561"],
+        check: Check::Message(lost),
+    },
+    Rule {
+        id: "response/text-missing",
+        level: Level::AgentReady,
+        sentence: "A text block has a `text`, which is a string.",
+        remedy: "Send the text itself; leave the block out where there is none.",
+        seen: &[],
+        check: Check::Message(text_missing),
+    },
+    Rule {
+        id: "response/text-empty",
+        level: Level::Compatible,
+        sentence: "There is no empty text beside other blocks. Clients send answers back as they are, and an empty text is refused then.",
+        remedy: "Leave the block out.",
+        seen: &["vllm-project/vllm#34053"],
+        check: Check::Message(text_empty),
+    },
+    Rule {
+        id: "response/thinking-unsigned",
+        level: Level::Compatible,
+        sentence: "A thinking block has a signature, and a redacted one has data. Without it the block cannot be sent back, and a conversation with tools ends there.",
+        remedy: "Hand on the signature; a server that does not sign sends no thinking blocks, but text.",
+        seen: &["CopilotKit/aimock#253"],
+        check: Check::Message(thinking_unsigned),
+    },
+    Rule {
+        id: "response/tool-id",
+        level: Level::Compatible,
+        sentence: "The id of a call begins with `toolu_`, and consists of letters, digits, `_` and `-`. Other characters are refused when the call is sent back.",
+        remedy: "Make an id of your own with the prefix; do not hand on that of another API, such as `call_…`.",
+        seen: &["vllm-project/vllm#34053"],
+        check: Check::Message(tool_id),
+    },
+    Rule {
+        id: "response/tool-id-duplicate",
+        level: Level::AgentReady,
+        sentence: "No two calls of a message have the same id. A result could not be told from another.",
+        remedy: "Make a new id for each call.",
+        seen: &[],
+        check: Check::Message(tool_id_duplicate),
+    },
+    Rule {
+        id: "response/tool-name-missing",
+        level: Level::AgentReady,
+        sentence: "A call names its tool.",
+        remedy: "Send the name of one of the tools that the request offers.",
+        seen: &[],
+        check: Check::Message(tool_name_missing),
+    },
+    Rule {
+        id: "response/tool-input-not-object",
+        level: Level::AgentReady,
+        sentence: "The input of a call is an object. A text with JSON in it is another vendor's form.",
+        remedy: "Parse the arguments, and send the object; `{}` for a tool without parameters.",
+        seen: &["vllm-project/vllm#34053"],
+        check: Check::Message(tool_input_not_object),
+    },
+    Rule {
+        id: "response/server-tool-id",
+        level: Level::Compatible,
+        sentence: "The id of a server tool's call begins with `srvtoolu_`, and that of its result is the same.",
+        remedy: "Make an id with the prefix, and repeat it in the result.",
+        seen: &[],
+        check: Check::Message(server_tool_id),
+    },
+    Rule {
+        id: "response/server-call-unanswered",
+        level: Level::Compatible,
+        sentence: "A server tool that was called has answered by the end of the turn. A call without its result cannot be sent back.",
+        remedy: "Run the tool and add its result, or end with `pause_turn`.",
+        seen: &[],
+        check: Check::Message(server_call_unanswered),
+    },
+];
+
+fn not_list(message: &Value, found: &mut Found) {
+    let Some(blocks) = message["content"].as_array() else {
+        let kind = match &message["content"] {
+            Value::Null => "nothing",
+            Value::String(_) => "a text",
+            _ => "no list",
+        };
+        return found.push("/content", format!("the content is {kind}"));
+    };
+    for (idx, block) in blocks.iter().enumerate() {
+        if view::kind(block).is_empty() {
+            found.push(format!("/content/{idx}"), "a block without a type");
+        }
+    }
+}
+
+fn lost(message: &Value, found: &mut Found) {
+    /// An empty end of turn costs two or three.
+    const NOTHING_TOKENS_MAX: u64 = 16;
+    let output = view::integer(&message["usage"], "output_tokens").unwrap_or(0);
+    let is_whole = matches!(text(message, "stop_reason"), "end_turn" | "tool_use");
+    let is_empty = message["content"].as_array().is_some_and(Vec::is_empty);
+    if is_whole && is_empty && output > NOTHING_TOKENS_MAX {
+        found.push("/content", format!("{output} tokens of output, and no content"));
+    }
+}
+
+fn text_missing(message: &Value, found: &mut Found) {
+    for (at, block) in of_kind(message, "text").filter(|(_, block)| !block["text"].is_string()) {
+        found.push(format!("{at}/text"), format!("the text is {}", block["text"]));
+    }
+}
+
+fn text_empty(message: &Value, found: &mut Found) {
+    if view::member_list(message, "content").len() > 1 {
+        for (at, _) in of_kind(message, "text").filter(|(_, block)| block["text"] == "") {
+            found.push(format!("{at}/text"), "an empty text beside other blocks");
+        }
+    }
+}
+
+fn thinking_unsigned(message: &Value, found: &mut Found) {
+    for (kind, proof) in [("thinking", "signature"), ("redacted_thinking", "data")] {
+        for (at, _) in of_kind(message, kind).filter(|(_, block)| text(block, proof).is_empty()) {
+            found.push(format!("{at}/{proof}"), format!("`{kind}` without {proof}"));
+        }
+    }
+}
+
+fn of_kind<'m>(message: &'m Value, kind: &str) -> impl Iterator<Item = (String, &'m Value)> {
+    blocks(message).filter(move |(_, block)| view::kind(block) == kind)
+}
+
+fn tool_id(message: &Value, found: &mut Found) {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let is_id = |id: &str| {
+        id.strip_prefix("toolu_").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_word))
+    };
+    for (at, call) in calls(message).filter(|(_, call)| !is_id(text(call, "id"))) {
+        found.push(format!("{at}/id"), format!("the id is {}", call["id"]));
+    }
+}
+
+fn tool_id_duplicate(message: &Value, found: &mut Found) {
+    let mut seen = BTreeSet::new();
+    for (at, block) in blocks(message) {
+        let is_call = matches!(view::kind(block), "tool_use" | "server_tool_use");
+        if is_call && block["id"].is_string() && !seen.insert(text(block, "id")) {
+            found.push(format!("{at}/id"), format!("{} stands twice", block["id"]));
+        }
+    }
+}
+
+fn tool_name_missing(message: &Value, found: &mut Found) {
+    for (at, call) in calls(message).filter(|(_, call)| text(call, "name").is_empty()) {
+        found.push(format!("{at}/name"), format!("the name is {}", call["name"]));
+    }
+}
+
+fn tool_input_not_object(message: &Value, found: &mut Found) {
+    for (at, call) in calls(message).filter(|(_, call)| !call["input"].is_object()) {
+        let kind = match &call["input"] {
+            Value::Null => "nothing",
+            Value::String(_) => "a text",
+            _ => "no object",
+        };
+        found.push(format!("{at}/input"), format!("the input is {kind}"));
+    }
+}
+
+fn server_tool_id(message: &Value, found: &mut Found) {
+    for (at, block) in blocks(message) {
+        let member = match view::kind(block) {
+            "server_tool_use" => "id",
+            kind if view::is_server_tool_result(kind) && kind != "tool_result" => "tool_use_id",
+            _ => continue,
+        };
+        if !text(block, member).starts_with("srvtoolu_") {
+            found.push(format!("{at}/{member}"), format!("the id is {}", block[member]));
+        }
+    }
+}
+
+fn server_call_unanswered(message: &Value, found: &mut Found) {
+    if text(message, "stop_reason") != "end_turn" {
+        return;
+    }
+    let answered: BTreeSet<&str> =
+        blocks(message).map(|(_, block)| text(block, "tool_use_id")).collect();
+    for (at, call) in of_kind(message, "server_tool_use") {
+        if !answered.contains(text(call, "id")) {
+            found.push(at, format!("{} has no result", call["id"]));
+        }
+    }
+}

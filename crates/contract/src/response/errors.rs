@@ -1,0 +1,161 @@
+//! Error bodies: the envelope, and whether the type belongs to the status.
+
+use serde_json::Value;
+
+use super::{Answer, Body, Check, Found, Rule, text};
+use crate::level::Level;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "response/error-not-json",
+        level: Level::AgentReady,
+        sentence: "The body of a 4xx is the JSON envelope of an error. A page or a line of text leaves a client with the status alone.",
+        remedy: "Answer every refusal with the envelope, those of the router and the framework included.",
+        seen: &[],
+        check: Check::Answer(not_json),
+    },
+    Rule {
+        id: "response/error-outer-type",
+        level: Level::Compatible,
+        sentence: "An error body has the outer `\"type\": \"error\"`. It tells an error from everything else, and what the API wrote from what the edge wrote.",
+        remedy: "Write `{\"type\": \"error\", \"error\": {…}}`.",
+        seen: &["vllm-project/vllm#34053"],
+        check: Check::Answer(outer_type),
+    },
+    Rule {
+        id: "response/error-type-missing",
+        level: Level::AgentReady,
+        sentence: "An error has a type, in `error.type`. It decides what a client does next.",
+        remedy: "Send the type that belongs to the status, as in `invalid_request_error` under 400.",
+        seen: &["intel/llm-scaler#341"],
+        check: Check::Answer(type_missing),
+    },
+    Rule {
+        id: "response/error-message-missing",
+        level: Level::Compatible,
+        sentence: "An error has a message, in `error.message`. It is the one part of it that people read.",
+        remedy: "Say in a sentence what is wrong, and where.",
+        seen: &[],
+        check: Check::Answer(message_missing),
+    },
+    Rule {
+        id: "response/status-type",
+        level: Level::AgentReady,
+        sentence: "Status and type of an error say the same. Clients go by one or the other, and act differently where the two disagree.",
+        remedy: "Send the type under its status: `invalid_request_error` 400, `authentication_error` 401, `permission_error` 403, `not_found_error` 404, `request_too_large` 413, `rate_limit_error` 429, `api_error` 500, `overloaded_error` 529.",
+        seen: &[],
+        check: Check::Answer(status_type),
+    },
+    Rule {
+        id: "response/error-code-status",
+        level: Level::Strict,
+        sentence: "A code in `error.details.error_code` is sent under the one status it belongs to.",
+        remedy: "Send the status of the code, or leave the code out.",
+        seen: &[],
+        check: Check::Answer(code_status),
+    },
+    Rule {
+        id: "response/error-details",
+        level: Level::Strict,
+        sentence: "The code `image_dimensions_too_large` brings the largest side and the paths of the images. An image that is not named cannot be mended.",
+        remedy: "Send `max_side_length_pixels` and `paths` beside the code.",
+        seen: &[],
+        check: Check::Answer(details),
+    },
+];
+
+fn not_json(answer: &Answer<'_>, found: &mut Found) {
+    if answer.is_success() {
+        return;
+    }
+    match &answer.body {
+        Body::Other(_) if answer.reply.body.trim_ascii_start().starts_with(b"<") => {
+            found.push("", "the body is a page");
+        }
+        Body::Other(_) if answer.reply.body.is_empty() => found.push("", "the body is empty"),
+        Body::Other(why) => found.push("", format!("the body is not JSON: {why}")),
+        Body::Json(value) if !value.is_object() => {
+            found.push("", "the body is JSON, and no object");
+        }
+        Body::Json(_) | Body::Lines(_) | Body::Stream { .. } => {}
+    }
+}
+
+/// The body of an error where it is an object.
+fn body<'a>(answer: &'a Answer<'_>) -> Option<&'a Value> {
+    answer.error().filter(|body| body.is_object())
+}
+
+fn outer_type(answer: &Answer<'_>, found: &mut Found) {
+    if let Some(body) = body(answer).filter(|body| body["type"] != "error") {
+        let trace = match &body["type"] {
+            Value::Null => "no outer type".to_owned(),
+            other => format!("the outer type is {other}"),
+        };
+        found.push("/type", trace);
+    }
+}
+
+fn type_missing(answer: &Answer<'_>, found: &mut Found) {
+    if body(answer).is_some_and(|body| text(&body["error"], "type").is_empty()) {
+        found.push("/error/type", "no type");
+    }
+}
+
+fn message_missing(answer: &Answer<'_>, found: &mut Found) {
+    if body(answer).is_some_and(|body| text(&body["error"], "message").trim().is_empty()) {
+        found.push("/error/message", "no message");
+    }
+}
+
+fn status_type(answer: &Answer<'_>, found: &mut Found) {
+    let Some(body) = body(answer) else { return };
+    let error_type = text(&body["error"], "type");
+    let schema = "/components/schemas/ErrorObject/x-statuses";
+    let statuses = answer.edition.document.pointer(schema).and_then(Value::as_object);
+    let Some(statuses) = statuses else { return };
+    // A type that came with a later version says nothing about the status.
+    let Some(own) = statuses.get(error_type) else { return };
+    let status = answer.reply.status;
+    let has = |list: &Value| list.as_array().is_some_and(|list| list.iter().any(|s| *s == status));
+    let is_free = !statuses.values().any(has);
+    // Both stand in for every error of their kind that has no type of its own.
+    let stands_in = match error_type {
+        "invalid_request_error" => is_free && (400..500).contains(&status),
+        "api_error" => is_free && (500..600).contains(&status),
+        _ => false,
+    };
+    // The one type with a second status, which the document does not list.
+    let is_timeout = error_type == "timeout_error" && status == 408;
+    if !has(own) && !stands_in && !is_timeout {
+        found.push("/error/type", format!("{error_type} under status {status}"));
+    }
+}
+
+fn code_status(answer: &Answer<'_>, found: &mut Found) {
+    let Some(body) = body(answer) else { return };
+    let code = text(&body["error"]["details"], "error_code");
+    let known = answer.edition.document.pointer("/components/schemas/ErrorDetails/x-known-codes");
+    let known = known.and_then(Value::as_array).into_iter().flatten();
+    let own =
+        known.filter(|known| known["code"] == code).find_map(|known| known["status"].as_u64());
+    if let Some(own) = own.filter(|own| *own != u64::from(answer.reply.status)) {
+        let trace = format!("{code} belongs to status {own}");
+        found.push("/error/details/error_code", trace);
+    }
+}
+
+/// The one code that brings more along. The schema of the envelope cannot say so, since it knows no condition on a
+/// value.
+fn details(answer: &Answer<'_>, found: &mut Found) {
+    let Some(body) = body(answer) else { return };
+    let details = &body["error"]["details"];
+    if details["error_code"] != "image_dimensions_too_large" {
+        return;
+    }
+    for name in ["max_side_length_pixels", "paths"] {
+        if details.get(name).is_none() {
+            found.push("/error/details", format!("`{name}` is missing beside the code"));
+        }
+    }
+}

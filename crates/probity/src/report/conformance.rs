@@ -1,0 +1,285 @@
+//! What a target's answers come to, for people and for machines.
+
+pub mod badge;
+pub mod markdown;
+pub mod page;
+mod told;
+
+pub use self::told::Told;
+
+use contract::conformance::feature::Feature;
+use contract::conformance::probe::Support;
+use contract::conformance::standing::{Row, Standing};
+use serde_json::{Value, json};
+
+use super::human::Page;
+use crate::console::{count, fold, thousands};
+use crate::target::{Conformance, Facts};
+
+/// Rules named on a line before the rest is only counted.
+const NAMED_MAX: usize = 6;
+/// Of what a target said, shown.
+const WORDS_MAX: usize = 60;
+
+/// What rows are about, by the beginning of their ids.
+const GROUPS: [(&str, &str); 5] = [
+    ("accepts/", "valid requests are served"),
+    ("refuses/", "broken requests are refused"),
+    ("response/", "answers keep their shape"),
+    ("stream/", "streams keep their grammar"),
+    ("chain/", "what was told is remembered"),
+];
+
+/// The part of the report that only a target has.
+pub fn human(page: Page, conformance: &Conformance) -> String {
+    let mut text = table(page, conformance);
+    text.push('\n');
+    text += &levels(page, conformance);
+    for (name, what) in notes(conformance) {
+        let folded = fold(&what, page.width, "              ");
+        text += &format!("{}{}\n", page.paint.dim(format_args!("{name:14}")), folded.trim_start());
+    }
+    if let Some(compared) = &conformance.ledger {
+        text += &ledger(page, compared);
+    }
+    text
+}
+
+fn table(page: Page, conformance: &Conformance) -> String {
+    let paint = page.paint;
+    let heads: String = ["conformant", "declared", "wrong", "untested"]
+        .iter()
+        .map(|head| format!("{head:>12}"))
+        .collect();
+    let mut text = format!("\n{}\n", paint.dim(format_args!("{:30}{heads}", "rules")));
+    for (prefix, name) in GROUPS {
+        let of_group = |row: &&Row| row.id.starts_with(prefix);
+        let cell = |standing| {
+            let rows = conformance.rows.iter().filter(of_group);
+            let number = rows.filter(|row| row.standing == standing).count();
+            let cell =
+                format!("{:>12}", if number == 0 { "·".to_owned() } else { thousands(number) });
+            match standing {
+                Standing::SilentlyWrong if number > 0 => paint.red(cell),
+                Standing::Declared if number > 0 => paint.yellow(cell),
+                _ => cell,
+            }
+        };
+        if conformance.rows.iter().any(|row| row.id.starts_with(prefix)) {
+            text += &format!("{name:30}{}\n", Standing::ALL.map(cell).concat());
+        }
+    }
+    text
+}
+
+fn levels(page: Page, conformance: &Conformance) -> String {
+    let paint = page.paint;
+    let mut text = String::new();
+    for standing in &conformance.levels {
+        let mut parts = Vec::new();
+        if !standing.broken_by.is_empty() {
+            let rules = count(standing.broken_by.len(), "rule");
+            parts.push(format!("{rules}: {}", some(&standing.broken_by)));
+        }
+        if !standing.lacks.is_empty() {
+            let names: Vec<_> =
+                standing.lacks.iter().map(|feature| feature.title().to_owned()).collect();
+            parts.push(format!("it cannot do without {}", some(&names)));
+        }
+        let word = if standing.holds() { paint.green("holds") } else { paint.red("broken") };
+        let asked = if standing.level == conformance.level { " (asked for)" } else { "" };
+        let name = format!("{}{asked}", standing.level);
+        text += &format!("level {name:24}{word}\n");
+        if !parts.is_empty() {
+            text +=
+                &format!("{}\n", paint.dim(fold(&parts.join("; "), page.width, "              ")));
+        }
+    }
+    text
+}
+
+fn some(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED_MAX {
+        text += &format!(" and {} more", names.len() - NAMED_MAX);
+    }
+    text
+}
+
+/// Facts worth a line.
+fn notes(conformance: &Conformance) -> Vec<(&'static str, String)> {
+    let mut notes = Vec::new();
+    let of = |wanted: fn(&Support) -> bool| {
+        let found = conformance.features.iter().filter(|(_, support)| wanted(support));
+        let told = found.map(|(feature, support)| {
+            let words: String = support.text().chars().take(WORDS_MAX).collect();
+            if words.is_empty() {
+                feature.title().to_owned()
+            } else {
+                format!("{} ({words})", feature.title())
+            }
+        });
+        told.collect::<Vec<_>>()
+    };
+    let lists = [
+        ("does not have", of(Support::is_absent)),
+        ("broken", of(|support| matches!(support, Support::Broken(_)))),
+        ("unknown", of(|support| matches!(support, Support::Unknown(_)))),
+    ];
+    for (name, features) in lists {
+        if !features.is_empty() {
+            notes.push((name, features.join(", ")));
+        }
+    }
+    if let Some(about) = &conformance.profile.target {
+        let declarations = count(conformance.profile.declarations().count(), "declaration");
+        let version =
+            about.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+        notes.push(("profile", format!("{}{version}, {declarations}", about.name)));
+    }
+    notes.push(("model", model(&conformance.facts)));
+    let mut facts = Vec::new();
+    if conformance.facts.checks_versions == Some(false) {
+        facts.push("takes versions that never were".to_owned());
+    }
+    match conformance.facts.is_deterministic {
+        Some(true) => facts.push("two requests alike are answered alike".to_owned()),
+        Some(false) => facts.push("two requests alike are answered in two ways".to_owned()),
+        None => {}
+    }
+    if let Some(twins) = &conformance.twins {
+        facts.push(match &twins.not_comparable {
+            Some(why) if twins.compared == 0 => {
+                format!("streams and plain answers were not compared: {why}")
+            }
+            _ => format!(
+                "of {} streams {} differ from the plain answer",
+                twins.compared, twins.differ
+            ),
+        });
+    }
+    if !facts.is_empty() {
+        notes.push(("seen", facts.join("; ")));
+    }
+    if let Some(address) = conformance.upstream {
+        notes.push((
+            "upstream",
+            format!(
+                "our mock at http://{address}; {} kept as evidence",
+                count(conformance.evidence.len(), "exchange")
+            ),
+        ));
+    }
+    notes
+}
+
+fn model(facts: &Facts) -> String {
+    match (&facts.model, &facts.stands_for) {
+        (Some(model), Some(known)) if model == known => {
+            format!(
+                "{model} in every case: the target refuses {} others",
+                facts.models_refused.len()
+            )
+        }
+        (Some(model), Some(known)) => format!("{model} in every case, with the limits of {known}"),
+        (Some(model), None) => {
+            format!(
+                "{model} in every case; --stands-for NAME says whose limits it has, and sends more cases"
+            )
+        }
+        (None, _) => format!(
+            "every case its own: {} of the contract's are served",
+            facts.models_served.len()
+        ),
+    }
+}
+
+fn ledger(page: Page, compared: &crate::target::ledger::Compared) -> String {
+    let paint = page.paint;
+    if compared.is_accepted {
+        return format!("{}\n", paint.dim("the standing was written to the ledger"));
+    }
+    if compared.is_new {
+        return format!("{} there is none yet: --accept writes it\n", paint.yellow("ledger"));
+    }
+    if compared.changes.is_empty() {
+        return format!("{}\n", paint.dim("the standing is that of the ledger"));
+    }
+    let mut text = format!("\n{} differs\n", paint.yellow("ledger"));
+    for change in &compared.changes {
+        let line = if change.starts_with('-') { paint.red(change) } else { paint.green(change) };
+        text += &format!("  {line}\n");
+    }
+    if compared.changes_left_out > 0 {
+        text += &format!("  and {} more lines\n", compared.changes_left_out);
+    }
+    text
+}
+
+/// The same for machines.
+pub fn json(conformance: &Conformance) -> Value {
+    let facts = &conformance.facts;
+    let profile = &conformance.profile;
+    let declared = |feature: Feature| {
+        profile.leaves_out([feature].into_iter().collect()).map(|(_, reason)| reason.to_owned())
+    };
+    let counts: serde_json::Map<_, _> = Standing::ALL
+        .iter()
+        .map(|standing| {
+            let rows = conformance.rows.iter().filter(|row| row.standing == *standing).count();
+            (standing.name().to_owned(), rows.into())
+        })
+        .collect();
+    json!({
+        "profile": profile.target.as_ref().map(|about| json!({"name": about.name, "version": about.version, "url": about.url})),
+        "level": conformance.level.name(),
+        "levels": conformance.levels.iter().map(|standing| json!({
+            "level": standing.level.name(),
+            "holds": standing.holds(),
+            "broken_by": standing.broken_by,
+            "lacks": standing.lacks.iter().map(|feature| feature.name()).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "counts": counts,
+        "model": {
+            "name": facts.model,
+            "stands_for": facts.stands_for,
+            "served": facts.models_served,
+            "refused": facts.models_refused,
+            "listed": facts.models_listed,
+        },
+        "is_deterministic": facts.is_deterministic,
+        "checks_versions": facts.checks_versions,
+        "features": conformance.features.iter().map(|(feature, support)| json!({
+            "feature": feature.name(),
+            "support": support.name(),
+            "seen": support.text(),
+            "declared": declared(*feature),
+        })).collect::<Vec<_>>(),
+        "rules": conformance.rows.iter().map(row).collect::<Vec<_>>(),
+        "twins": conformance.twins.as_ref().map(|twins| json!({
+            "compared": twins.compared, "differ": twins.differ, "not_comparable": twins.not_comparable,
+        })),
+        "stale": conformance.stale,
+        "upstream": conformance.upstream.map(|address| format!("http://{address}")),
+        "evidence": conformance.evidence.iter().map(|evidence| json!({
+            "rule": evidence.rule, "case": evidence.case, "blame": evidence.blame.name(), "trace": evidence.trace,
+            "sent": evidence.sent, "answered": evidence.answered,
+            "upstream_got": evidence.upstream_got, "upstream_said": evidence.upstream_said,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn row(row: &Row) -> Value {
+    json!({
+        "rule": row.id,
+        "standing": row.standing.name(),
+        "level": row.level.map(contract::level::Level::name),
+        "cases": row.cases,
+        "wrong": row.wrong,
+        "declared": row.declared,
+        "unclear": row.unclear,
+        "why": row.why,
+        "examples": row.examples,
+        "blames": row.blames,
+    })
+}

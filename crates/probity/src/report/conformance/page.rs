@@ -1,0 +1,183 @@
+//! The conformance of a target as one page that needs nothing but itself: the levels, what the target has, every rule
+//! with its standing, and behind each that is broken what was sent and what came back.
+//!
+//! It looks as the page of scorecards does and is made of the same parts. Nothing in it was read from a clock.
+
+mod breach;
+mod matrix;
+
+use contract::conformance::feature::Feature;
+use contract::conformance::probe::Support;
+use contract::conformance::standing::{LevelStanding, Row, Standing};
+use contract::level::Level;
+
+use super::notes;
+use super::told::{Told, meaning};
+use crate::console::count;
+use crate::html::{self, Html, slug};
+
+/// Rules named on a card; the matrix has all.
+const NAMED_MAX: usize = 8;
+/// One line of anybody's words.
+const LINE_CHARS_MAX: usize = 240;
+
+/// The page.
+pub fn text(told: &Told<'_>) -> String {
+    let title = format!("{}: conformance", told.key.scrub(&told.name()));
+    let mut html = html::open(&title, include_str!("page/style.css"));
+    head(&mut html, told);
+    html.raw("<main>\n");
+    features(&mut html, told);
+    matrix::matrix(&mut html, told);
+    breach::sections(&mut html, told);
+    html.raw("</main>\n");
+    html::close(&mut html);
+    html.into_string()
+}
+
+/// How something is shown: a word with a sign beside it, so that nothing rests on colour alone.
+#[derive(Clone, Copy)]
+enum Look {
+    Good,
+    Declared,
+    Missing,
+    Wrong,
+    Unknown,
+}
+
+impl Look {
+    fn of(standing: Standing) -> Self {
+        match standing {
+            Standing::Conformant => Self::Good,
+            Standing::Declared => Self::Declared,
+            Standing::SilentlyWrong => Self::Wrong,
+            Standing::Untested => Self::Unknown,
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::Good => "p",
+            Self::Declared => "k",
+            Self::Missing => "w",
+            Self::Wrong => "f",
+            Self::Unknown => "s",
+        }
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Declared => "◐",
+            Self::Missing => "▲",
+            Self::Wrong => "✗",
+            Self::Unknown => "?",
+        }
+    }
+}
+
+fn put_look(html: &mut Html, look: Look, word: &'static str) {
+    html.raw("<span class=\"v ").raw(look.class()).raw("\">").raw(look.sign()).raw(" ").raw(word);
+    html.raw("</span>");
+}
+
+fn head(html: &mut Html, told: &Told<'_>) {
+    html.raw("<header>\n<h1>").brief(&told.key.scrub(&told.name()), LINE_CHARS_MAX);
+    html.raw("</h1>\n<p class=\"lead\">Does it keep the contract? ");
+    html.text(&count(told.cases, "case"));
+    html.raw(concat!(" judged <span class=\"dim\">· probity ", env!("CARGO_PKG_VERSION")));
+    html.raw(", contract of ").text(&told.head.as_of).raw("</span></p>\n<p class=\"dim\">");
+    html.brief(&told.key.scrub(&told.head.target), LINE_CHARS_MAX);
+    html.raw(", seed ").number(told.head.seed).raw("</p>\n");
+    if !told.is_whole() {
+        html.raw("<p class=\"note\"><b>Only a part of the cases was tried</b> (");
+        html.brief(&told.key.scrub(&told.head.plan), LINE_CHARS_MAX);
+        html.raw("): a level that holds here may not hold.</p>\n");
+    }
+    html.raw("<div class=\"cards\">\n");
+    for standing in &told.conformance.levels {
+        card(html, told, standing);
+    }
+    html.raw("</div>\n<dl class=\"facts\">\n");
+    for (name, what) in notes(told.conformance) {
+        html.raw("<dt>").raw(name).raw("</dt><dd>");
+        html.brief(&told.key.scrub(&what), 2 * LINE_CHARS_MAX).raw("</dd>\n");
+    }
+    html.raw("</dl>\n<p class=\"cmd\"><code>").text(&told.key.scrub(&told.command()));
+    html.raw("</code></p>\n</header>\n");
+}
+
+fn card(html: &mut Html, told: &Told<'_>, standing: &LevelStanding) {
+    html.raw("<article class=\"card\">\n<h2>").raw(standing.level.name()).raw(" ");
+    if standing.holds() {
+        put_look(html, Look::Good, "holds");
+    } else {
+        put_look(html, Look::Wrong, "broken");
+    }
+    if standing.level == told.conformance.level {
+        html.raw(" <span class=\"tag\">asked for</span>");
+    }
+    html.raw("</h2>\n<p class=\"dim\">").raw(meaning(standing.level)).raw("</p>\n");
+    if !standing.lacks.is_empty() {
+        let lacks: Vec<_> = standing.lacks.iter().map(|feature| feature.title()).collect();
+        html.raw("<p>It cannot do without ").text(&lacks.join(", ")).raw(".</p>\n");
+    }
+    let rows = || told.conformance.rows.iter();
+    let own = rows().filter(|row| is_new_at(row, standing.level));
+    let own: Vec<_> = own.collect();
+    if !standing.broken_by.is_empty() {
+        html.raw("<p><b>").text(&count(standing.broken_by.len(), "rule")).raw("</b>");
+        if own.len() < standing.broken_by.len() {
+            html.raw(", ").count(own.len()).raw(" of them at this level only");
+        }
+        html.raw(if own.is_empty() { "</p>\n" } else { ":</p>\n<ul class=\"names\">" });
+        for row in own.iter().take(NAMED_MAX) {
+            html.raw("<li><a href=\"#").text(&anchor(&row.id)).raw("\">").text(&row.id);
+            html.raw("</a></li>");
+        }
+        if own.len() > NAMED_MAX {
+            html.raw("<li><a href=\"#level-").raw(standing.level.name()).raw("\">and ");
+            html.count(own.len() - NAMED_MAX).raw(" more</a></li>");
+        }
+        html.raw(if own.is_empty() { "" } else { "</ul>\n" });
+    }
+    html.raw("</article>\n");
+}
+
+/// Whether the row breaks this level and no weaker one.
+fn is_new_at(row: &Row, level: Level) -> bool {
+    row.standing == Standing::SilentlyWrong && row.level.unwrap_or(Level::Strict) == level
+}
+
+fn anchor(id: &str) -> String {
+    format!("b.{}", slug(id))
+}
+
+fn features(html: &mut Html, told: &Told<'_>) {
+    html.raw("<section aria-labelledby=\"features\">\n<h2 id=\"features\">Features</h2>\n");
+    html.raw("<p class=\"dim\">One plain request for each, before any case was sent.</p>\n");
+    html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"features\"><table class=\"codes\">\n<thead><tr><th scope=\"col\">feature</th><th scope=\"col\">probe</th><th scope=\"col\">seen</th></tr></thead>\n<tbody>\n");
+    for (feature, support) in &told.conformance.features {
+        html.raw("<tr><th scope=\"row\">").raw(feature.title()).raw("</th><td>");
+        let (look, word) = match support {
+            Support::Works => (Look::Good, "works"),
+            Support::Declared(_) => (Look::Declared, "declared unsupported"),
+            Support::Missing(_) => (Look::Missing, "missing"),
+            Support::Broken(_) => (Look::Wrong, "broken"),
+            Support::Unknown(_) => (Look::Unknown, "unknown"),
+        };
+        put_look(html, look, word);
+        html.raw("</td><td>").brief(&told.key.scrub(&support.text()), LINE_CHARS_MAX);
+        if let Some(reason) = declared(told, *feature) {
+            html.raw(" <span class=\"dim\">The profile says: ");
+            html.brief(&told.key.scrub(&reason), LINE_CHARS_MAX).raw("</span>");
+        }
+        html.raw("</td></tr>\n");
+    }
+    html.raw("</tbody>\n</table></div>\n</section>\n");
+}
+
+fn declared(told: &Told<'_>, feature: Feature) -> Option<String> {
+    let features = [feature].into_iter().collect();
+    told.conformance.profile.leaves_out(features).map(|(_, reason)| reason.to_owned())
+}
