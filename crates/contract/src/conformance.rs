@@ -12,11 +12,13 @@
 //! | which model does a case name on a server that knows only its own? | [`model`] |
 //! | what can be asked only with ids that the server gave? | [`chain`] |
 //! | whose fault is it? | [`blame`] |
+//! | what did a gateway change on the way? | [`altered`] |
 //! | what does all that come to, rule by rule? | [`standing`] |
 //!
 //! All of it is pure, so that last month's answers can be read again. The price is that what a server leaves out must
 //! be known before its answers are read, hence the probe.
 
+pub mod altered;
 pub mod blame;
 pub mod chain;
 pub mod feature;
@@ -24,3 +26,26 @@ pub mod model;
 pub mod probe;
 pub mod profile;
 pub mod standing;
+
+use self::chain::Rule;
+use crate::level::Level;
+
+/// The server went away while it was asked.
+pub const ENDED: &str = "target/ended";
+
+/// What is found beside the answers.
+pub const RULES: [Rule; 2] = [
+    Rule {
+        id: altered::RULE,
+        sentence: "A gateway in front of the same API passes valid requests on as they are: every member of the body, \
+            the version and the beta headers.",
+        remedy: "Pass on what is not known, too: what means nothing here may mean something behind.",
+        level: Level::Strict,
+    },
+    Rule {
+        id: ENDED,
+        sentence: "A server answers every request, and is there for the next.",
+        remedy: "Send the last cases named here one by one; the one after which connections are refused ends the process.",
+        level: Level::AgentReady,
+    },
+];

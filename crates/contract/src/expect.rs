@@ -71,7 +71,7 @@ fn any_of(classes: Cow<'static, [Class]>) -> Expectation {
 }
 
 /// The classes a status may have when the API means nothing else by it.
-fn classes(status: u16) -> &'static [Class] {
+pub(crate) fn classes(status: u16) -> &'static [Class] {
     match status {
         200..=299 => SERVED,
         400 => &[Class::InvalidRequest],

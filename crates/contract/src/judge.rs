@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use classify::{Class, Observation, classify, envelope};
+use classify::{Class, Observation, Reply, classify, envelope};
 
 use crate::case::{Case, CaseId, Origin};
-use crate::expect::{Expectation, expect};
+use crate::expect::{self, Expectation, expect};
 use crate::level::{self, Level};
 use crate::response;
 use crate::spec::Contract;
@@ -153,17 +153,10 @@ pub fn judge(contract: &Contract, case: &Case, observation: &Observation) -> Rec
         record.findings.push(why);
         return record;
     }
-    compare(&mut record);
+    let found = reply.map_or_else(Vec::new, |reply| of_reply(contract, case, &record, reply));
+    compare(&mut record, &found);
     level::weigh(case, &mut record);
-    if let Some(reply) = reply {
-        record.findings.extend(response::check(
-            contract.edition(case.version),
-            case.operation,
-            &case.request,
-            class,
-            reply,
-        ));
-    }
+    record.findings.extend(found);
     if !record.findings.is_empty() {
         record.verdict = Verdict::Drift;
     }
@@ -198,7 +191,31 @@ fn inconclusive(observation: &Observation, class: Class) -> Option<Finding> {
     }
 }
 
-fn compare(record: &mut Record) {
+/// What is wrong with the answer itself.
+fn of_reply(contract: &Contract, case: &Case, record: &Record, reply: &Reply) -> Vec<Finding> {
+    let edition = contract.edition(case.version);
+    let findings = response::check(edition, case.operation, &case.request, record.class, reply);
+    let is_valid = record.expected.classes.iter().all(|class| class.is_success());
+    let is_served = (200..300).contains(&reply.status);
+    if is_served && !is_valid { response::of_form(findings) } else { findings }
+}
+
+/// Whether it is the refusal that was to come, by its status, over a body that is none of the API's. What is wrong is
+/// the body then, and `found` says so.
+fn is_foreign_refusal(record: &Record, found: &[Finding]) -> bool {
+    let by_status = record.status.map_or(&[][..], expect::classes);
+    matches!(record.class, Class::Intermediary | Class::Malformed)
+        && by_status
+            .iter()
+            .any(|class| !class.is_success() && record.expected.classes.contains(class))
+        && found.iter().any(|finding| finding.rule.starts_with("response/error-"))
+}
+
+/// `found` is what is wrong with the answer itself.
+fn compare(record: &mut Record, found: &[Finding]) {
+    if is_foreign_refusal(record, found) {
+        return;
+    }
     let expected = &record.expected;
     if !expected.classes.contains(&record.class) {
         let wanted: Vec<_> = expected.classes.iter().map(|class| class.name()).collect();

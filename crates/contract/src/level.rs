@@ -43,8 +43,8 @@ impl Level {
 
     /// The weakest level at which a breach of that rule counts.
     ///
-    /// Of [`answer-class`](Self::of_answer) the name alone does not say it; what is of no table counts for the
-    /// strictest only.
+    /// Of [answers](Self::of_answer) of another kind the name alone does not say it; what is of no table counts for
+    /// the strictest only.
     pub fn of(rule: &str) -> Self {
         if let Some(rule) = response::find(rule) {
             return rule.level;
@@ -54,6 +54,9 @@ impl Level {
         }
         if let Some(rule) = chain::find(rule) {
             return rule.level;
+        }
+        if let Some(rule) = rule.strip_prefix("refuses/") {
+            return of_refusal(rule);
         }
         let of_judge = JUDGED.iter().find(|(id, _)| *id == rule);
         match of_judge {
@@ -71,19 +74,35 @@ impl Level {
 
     /// The same for an answer of another class than those the contract permits.
     pub fn of_answer(case: &Case, permitted: &[Class], class: Class) -> Self {
-        let is_served = permitted.iter().any(|class| class.is_success());
-        match (is_served, class.is_success()) {
-            // A stream in place of one body, or one body in place of a stream.
-            (true, true) => Self::AgentReady,
-            (true, false) if is_plain(case) => Self::AgentReady,
-            (true, false) => Self::Compatible,
-            (false, true) => Self::Strict,
-            // Sent again when it should not be, or given up when it should not be.
-            (false, false) if permitted.iter().all(|p| is_passing(*p) != is_passing(class)) => {
-                Self::AgentReady
-            }
-            (false, false) => Self::Compatible,
+        if permitted.iter().any(|class| class.is_success()) {
+            // A stream in place of one body, or one body in place of a stream; or what every agent sends.
+            let is_needed = class.is_success() || is_plain(case);
+            return if is_needed { Self::AgentReady } else { Self::Compatible };
         }
+        let is_turned = permitted.iter().all(|p| is_passing(*p) != is_passing(class));
+        match of_refusal(rule_of(case)) {
+            // Sent again when it should not be, or given up when it should not be.
+            Self::Strict if is_turned && !class.is_success() => Self::Compatible,
+            level => level,
+        }
+    }
+}
+
+/// That of requests which must be refused, and are not, or otherwise. No agent loop needs refusals; what it does need,
+/// wherever one comes, is what the rules for errors say of its body.
+fn of_refusal(rule: &str) -> Level {
+    /// Whoever mistypes a key wants to be told so, and every client has a word for it.
+    const COMPATIBLE: [&str; 4] =
+        ["bearer-invalid", "credential-invalid", "credential-missing", "wrong-key"];
+    if COMPATIBLE.contains(&rule) { Level::Compatible } else { Level::Strict }
+}
+
+/// The rule that the case breaks; empty if it is valid.
+fn rule_of(case: &Case) -> &str {
+    match &case.origin {
+        Origin::Mutated(mutation) => mutation.rule,
+        Origin::Witness { rule, .. } => rule,
+        Origin::Canary | Origin::Valid => "",
     }
 }
 
@@ -95,18 +114,24 @@ impl fmt::Display for Level {
 
 /// Sets the level of what the name of its rule does not weigh. For records put together by other hands than the judge's.
 pub fn weigh(case: &Case, record: &mut Record) {
-    for finding in record.findings.iter_mut().filter(|finding| finding.rule == "answer-class") {
-        finding.level = Level::of_answer(case, &record.expected.classes, record.class);
+    for finding in &mut record.findings {
+        match finding.rule {
+            "answer-class" => {
+                finding.level = Level::of_answer(case, &record.expected.classes, record.class);
+            }
+            "answer-status" | "answer-type" => finding.level = of_refusal(rule_of(case)),
+            _ => {}
+        }
     }
 }
 
 /// The findings of the judge itself.
 const JUDGED: [(&str, Level); 8] = [
-    // Every client acts on the status and the type of an error; on codes, the newest only.
+    // Every client acts on the class of an error, and on what it says; on codes, the newest only.
     ("answer-class", Level::Compatible),
     ("answer-code", Level::Strict),
-    ("answer-status", Level::AgentReady),
-    ("answer-type", Level::AgentReady),
+    ("answer-status", Level::Compatible),
+    ("answer-type", Level::Compatible),
     ("limited", Level::AgentReady),
     // What a stream comes to is not what the same request gets in one piece.
     ("stream/fold-differs", Level::AgentReady),
@@ -304,7 +329,7 @@ mod tests {
         check("response/request-id-missing", Level::Compatible);
         check("response/schema", Level::Strict);
         check("chain/id-differs", Level::Compatible);
-        check("answer-type", Level::AgentReady);
+        check("answer-type", Level::Compatible);
         check("answer-code", Level::Strict);
     }
 
@@ -326,8 +351,8 @@ mod tests {
         let level = |permitted, class| Level::of_answer(&case, &[permitted], class);
         assert_eq!(level(Class::Accepted, Class::InvalidRequest), expected, "{params}");
         assert_eq!(level(Class::InvalidRequest, Class::Accepted), Level::Strict);
-        assert_eq!(level(Class::InvalidRequest, Class::ServerError), Level::AgentReady);
-        assert_eq!(level(Class::InvalidRequest, Class::Undocumented), Level::Compatible);
+        assert_eq!(level(Class::InvalidRequest, Class::ServerError), Level::Compatible);
+        assert_eq!(level(Class::InvalidRequest, Class::Undocumented), Level::Strict);
         assert_eq!(level(Class::Streamed, Class::Accepted), Level::AgentReady);
     }
 

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use classify::{Class, Reply, Request, envelope};
+use classify::{Class, Reply, Request, envelope, stream};
 use serde_json::Value;
 
 use crate::judge::{Blame, Finding};
@@ -120,13 +120,29 @@ struct Asked<'a> {
 struct Found {
     /// Where what is looked at stands in the answer.
     at: String,
-    list: Vec<(String, Cow<'static, str>)>,
+    list: Vec<Place>,
+}
+
+struct Place {
+    pointer: String,
+    blame: Blame,
+    trace: Cow<'static, str>,
 }
 
 impl Found {
     /// `pointer` is one into what is looked at.
     fn push(&mut self, pointer: impl AsRef<str>, trace: impl Into<Cow<'static, str>>) {
-        self.list.push((format!("{}{}", self.at, pointer.as_ref()), trace.into()));
+        self.push_of(Blame::Target, pointer, trace);
+    }
+
+    fn push_of(
+        &mut self,
+        blame: Blame,
+        pointer: impl AsRef<str>,
+        trace: impl Into<Cow<'static, str>>,
+    ) {
+        let pointer = format!("{}{}", self.at, pointer.as_ref());
+        self.list.push(Place { pointer, blame, trace: trace.into() });
     }
 }
 
@@ -144,14 +160,37 @@ pub fn check(
     }
     let answer = Answer::read(edition, operation, request, class, reply);
     let mut findings = streamed::findings(&answer);
-    let is_stream_broken = !findings.is_empty();
     for rule in all() {
-        // The rule of the stream names the cause; the schema would name what follows from it.
-        if !(is_stream_broken && rule.id == schema::ID) {
+        // Another rule names the cause; the schema would name what follows from it.
+        let is_named = |finding: &Finding| {
+            finding.rule == errors::FOREIGN || stream::Rule::parse(finding.rule).is_some()
+        };
+        if rule.id != schema::ID || !findings.iter().any(is_named) {
             answer.run(rule, &mut findings);
         }
     }
+    if !is_of_agent(operation, request) {
+        for finding in &mut findings {
+            finding.level = finding.level.max(Level::Compatible);
+        }
+    }
     without_echoes(findings)
+}
+
+/// Leaves what does not follow from the request. Where a broken request is served, the answer may have what is broken
+/// from there, so only its form says something of the server; the rest is said by what valid requests get.
+pub fn of_form(findings: Vec<Finding>) -> Vec<Finding> {
+    let is_form = |finding: &Finding| {
+        body::RULES.iter().chain(heads::RULES).any(|rule| rule.id == finding.rule)
+    };
+    findings.into_iter().filter(is_form).collect()
+}
+
+/// Whether agents ask so. They send messages, and neither list models nor try paths.
+fn is_of_agent(operation: OperationId, request: &Request) -> bool {
+    operation == OperationId::MessagesCreate
+        && request.path() == "/v1/messages"
+        && request.method.eq_ignore_ascii_case("POST")
 }
 
 fn is_judged(class: Class, reply: &Reply) -> bool {
@@ -228,10 +267,9 @@ impl<'a> Answer<'a> {
             Check::Message(_) | Check::Asked(_) => {}
         }
         findings.extend(
-            found
-                .list
-                .into_iter()
-                .map(|(pointer, trace)| Finding::new(rule.id, pointer, Blame::Target, trace)),
+            found.list.into_iter().map(|Place { pointer, blame, trace }| {
+                Finding::new(rule.id, pointer, blame, trace)
+            }),
         );
     }
 

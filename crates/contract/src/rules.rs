@@ -48,7 +48,7 @@ mod tool_choice;
 mod tools;
 mod toolsets;
 
-pub use headers::BETAS;
+pub use headers::{BETAS, unlisted_betas};
 pub use syntax::{body_bytes_max, parse_body};
 
 /// All groups in the order in which their checks run; within a stage the first finding is the answer.

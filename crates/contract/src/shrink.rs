@@ -43,6 +43,7 @@ enum Form {
 /// One way to make a request smaller.
 #[derive(Clone, Debug)]
 enum Step {
+    NoBody,
     Body(Reduction),
     /// Keeps what lies outside.
     BodyWithout(std::ops::Range<usize>),
@@ -151,12 +152,14 @@ impl Search {
             "" => 0,
             query => query.split('&').count(),
         };
-        body.into_iter().chain((0..members).map(Step::Query)).chain(headers).collect()
+        let body = std::iter::once(Step::NoBody).chain(body);
+        body.chain((0..members).map(Step::Query)).chain(headers).collect()
     }
 
     fn apply(&self, step: &Step) -> Option<Request> {
         let mut request = self.best.clone();
         match step {
+            Step::NoBody => request.body = Body::Empty,
             Step::Body(reduction) => {
                 let Form::Json(value) = &self.form else { return None };
                 request.body = Body::Bytes(reduction.apply(value)?.to_string().into());

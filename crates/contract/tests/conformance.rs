@@ -136,9 +136,11 @@ fn a_refusal_is_held_against_the_feature_whose_requests_fail() {
     check(&rows, "refuses/tool-result-unpaired", Standing::Untested, None);
     let levels = standing::levels(&rows);
     assert_eq!(
-        levels.iter().map(standing::LevelStanding::holds).collect::<Vec<_>>(),
-        [true, false, false]
+        levels.iter().map(standing::LevelStanding::word).collect::<Vec<_>>(),
+        // No case streams or calls a tool.
+        ["untested", "broken", "broken"]
     );
+    assert_eq!(levels[0].untried, [Feature::Streaming, Feature::Tools, Feature::ToolResults]);
     assert_eq!(levels[2].broken_by, ["accepts/thinking"]);
     let ledger = standing::ledger("acme", &rows);
     assert!(
@@ -241,6 +243,20 @@ fn blame_follows_what_was_right_on_which_side() {
         },
     });
     check_blame(&case(&json!({}), open), broken(), None, Blame::Spec, "expected");
+}
+
+#[test]
+fn a_beta_that_we_do_not_know_is_no_fault_of_the_gateway() {
+    let unexpected = || error(400, "invalid_request_error", "Unexpected value(s)");
+    for (beta, blame, word) in [
+        ("mind-reading-2026-01-01", Blame::Spec, "not known here: `mind-reading-2026-01-01`"),
+        ("mind-reading", Blame::Gateway, "went on broken: beta-unknown"),
+    ] {
+        let mut case = case(&json!({}), Origin::Valid);
+        case.request.headers.push("anthropic-beta", beta);
+        let exchange = Some((unexpected(), &["beta-unknown: Unexpected value(s)"][..]));
+        check_blame(&case, unexpected(), exchange, blame, word);
+    }
 }
 
 #[test]

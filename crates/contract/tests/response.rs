@@ -269,6 +269,7 @@ fn headers() {
         ("anthropic-ratelimit-tokens-reset", "2026-11-22T12:00:00.5+01:00", true),
         ("anthropic-ratelimit-tokens-reset", "60", false),
         ("anthropic-ratelimit-unified-status", "allowed", true),
+        ("anthropic-ratelimit-unified-5h-reset", "1795348800", true),
         ("x-ratelimit-requests-reset", "1s", true),
     ] {
         let expected = if is_right { vec![] } else { vec![("ratelimit-form", "")] };
@@ -305,17 +306,24 @@ fn errors() {
         |it| it.answer["error"]["message"] = json!(" "),
         &[("error-message-missing", at)],
     );
-    let edit = |it: &mut Exchange| it.answer = json!({"detail": [{"msg": "Field required"}]});
-    check(
-        error(),
-        edit,
-        &[
-            ("error-outer-type", "/type"),
-            ("error-type-missing", "/error/type"),
-            ("error-message-missing", "/error/message"),
-            ("schema", "/error"),
-        ],
-    );
+    let at = "/error";
+    for foreign in [
+        json!({"detail": [{"msg": "Field required"}]}),
+        json!({"error": "Validation failed"}),
+        json!({"type": "error", "error": []}),
+    ] {
+        check(error(), |it| it.answer = foreign, &[("error-foreign", at)]);
+    }
+    let at = "/error/message";
+    for (message, is_nested) in [
+        (r#"BadRequestError: {"type":"error","error":{"message":"no"}} (see above)"#, true),
+        (r#"b'{\"type\": \"error\", \"error\": {}}'"#, true),
+        ("400: {'type': 'error', 'error': {}}", true),
+        (r#"tools.0.type: Input should be "custom", not "error""#, false),
+    ] {
+        let expected = if is_nested { vec![("error-nested", at)] } else { vec![] };
+        check(error(), |it| it.answer["error"]["message"] = json!(message), &expected);
+    }
     for (status, error_type, is_right) in [
         (400, "invalid_request_error", true),
         (422, "invalid_request_error", true),
@@ -374,6 +382,11 @@ fn the_message() {
         &[("stop-reason-tool", at)],
     );
     check(call(), |it| it.answer["stop_reason"] = json!("end_turn"), &[("stop-reason-tool", at)]);
+    let novel = |it: &mut Exchange| {
+        it.answer["stop_reason"] = json!("tool_use");
+        it.answer["content"] = json!([{"type": "novel_tool_use", "id": "a"}]);
+    };
+    check(message(), novel, &[]);
     check(call(), |it| it.answer["stop_reason"] = json!("max_tokens"), &[]);
     let at = "/stop_sequence";
     check(message(), |it| it.answer["stop_sequence"] = json!("END"), &[("stop-sequence", at)]);
@@ -436,6 +449,12 @@ fn usage() {
     let edit =
         |it: &mut Exchange| it.answer["usage"] = json!({"input_tokens": 0, "output_tokens": 1});
     check(message(), edit, &[("usage-input-zero", "/usage/input_tokens")]);
+    let free = |it: &mut Exchange| {
+        it.answer["content"] = json!([]);
+        it.answer["stop_reason"] = json!("refusal");
+        it.answer["usage"] = json!({"input_tokens": 0, "output_tokens": 0});
+    };
+    check(message(), free, &[]);
     let edit =
         |it: &mut Exchange| it.answer["usage"] = json!({"input_tokens": 1, "output_tokens": 0});
     check(message(), edit, &[("usage-output-zero", "/usage/output_tokens")]);
@@ -475,6 +494,16 @@ fn blocks() {
     let at = "/content/0/signature";
     let unsigned = json!({"type": "thinking", "thinking": "So.", "signature": ""});
     check(call(), thinking(unsigned), &[("thinking-unsigned", at)]);
+    let cut = |it: &mut Exchange| {
+        it.answer["stop_reason"] = json!("max_tokens");
+        it.answer["content"] = json!([{"type": "thinking", "thinking": "So.", "signature": ""}]);
+    };
+    check(message(), cut, &[]);
+    let twice = |it: &mut Exchange| {
+        let empty = json!({"type": "text", "text": "", "citations": null});
+        it.answer["content"] = json!([it.answer["content"][0].take(), empty]);
+    };
+    check(message(), twice, &[]);
     let unsigned = json!({"type": "redacted_thinking", "data": ""});
     check(call(), thinking(unsigned), &[("thinking-unsigned", "/content/0/data")]);
 }
@@ -631,6 +660,11 @@ fn json_as_asked_for() {
         it.answer["stop_reason"] = json!("max_tokens");
     };
     check(message(), edit, &[]);
+    let empty = |it: &mut Exchange| {
+        formatted("")(it);
+        it.answer["content"] = json!([]);
+    };
+    check(message(), empty, &[]);
 }
 
 #[test]

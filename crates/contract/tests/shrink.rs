@@ -95,6 +95,14 @@ fn a_threshold_is_found_to_the_byte() {
     // A character has two bytes here.
     assert!((12_345..=12_346).contains(&least.body.len()), "{}", least.body.len());
     assert_is_least(&least, |request| is_long(&text(request)));
+    let mut search = Search::new(request(r#"{"budget":1000000000}"#));
+    let mut asked = 0;
+    while let Some(proposed) = search.propose() {
+        asked += 1;
+        search.settle(value(&text(&proposed))["budget"].as_i64() >= Some(123_456_789));
+    }
+    assert_eq!(text(search.best()), r#"{"budget":123456789}"#);
+    assert!(asked < 1_000, "{asked}");
 }
 
 #[test]

@@ -59,13 +59,12 @@ impl Concrete {
     pub fn to_json(&self) -> Value {
         let request = &self.request;
         let (kind, body) = body(&request.body);
-        let headers: Vec<_> = request.headers.iter().map(|(name, value)| [name, value]).collect();
         json!({
             "operation": self.operation.name(),
             "api_version": self.version.name(),
             "method": request.method,
             "target": request.target,
-            "headers": headers,
+            "headers": headers_to_json(&request.headers),
             kind: body,
         })
     }
@@ -209,6 +208,16 @@ fn body(body: &Body) -> (&'static str, Value) {
         }
         (_, Ok(text)) => ("body_text", text.into()),
         (_, Err(_)) => ("body_base64", BASE64.encode(&bytes).into()),
+    }
+}
+
+/// An object, since people read it; pairs where a name stands twice.
+fn headers_to_json(headers: &Headers) -> Value {
+    let members: serde_json::Map<String, Value> =
+        headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    match members.len() == headers.0.len() {
+        true => Value::Object(members),
+        false => headers.iter().map(|(name, value)| json!([name, value])).collect(),
     }
 }
 
@@ -356,7 +365,7 @@ mod tests {
         let contract = &*contract;
         let whole = json!({
             "operation": "messages.create", "api_version": "2026-10-21", "method": "POST", "target": "/v1/messages",
-            "headers": [["x-api-key", "$ANTHROPIC_API_KEY"], ["anthropic-version", "2026-10-21"], ["content-type", "application/json"]],
+            "headers": {"x-api-key": "$ANTHROPIC_API_KEY", "anthropic-version": "2026-10-21", "content-type": "application/json"},
             "body": {"model": "m"},
         });
         check(contract, &whole, Ok(&whole));
@@ -379,7 +388,8 @@ mod tests {
         for same in [
             with("body", Value::Null),
             with("headers", json!([["a", "1"], ["a", "2"]])),
-            with("headers", json!([["x-api-key", "Bearer sk-ant-api03-probity-wrong-key"]])),
+            with("headers", json!({})),
+            with("headers", json!({"x-api-key": "Bearer sk-ant-api03-probity-wrong-key"})),
             without_body("body_text", json!("{ not json")),
             without_body("body_text", json!("null")),
             without_body("body_base64", json!("/w==")),
@@ -388,7 +398,7 @@ mod tests {
         }
         let secret = "sk-ant-api03-0123456789abcdef";
         let bearer = with("headers", json!({"authorization": format!("Bearer {secret}")}));
-        let clean = with("headers", json!([["authorization", "Bearer $ANTHROPIC_API_KEY"]]));
+        let clean = with("headers", json!({"authorization": "Bearer $ANTHROPIC_API_KEY"}));
         check(contract, &bearer, Ok(&clean));
         check(contract, &with("bdoy", json!(1)), Err("no member `bdoy`"));
         check(contract, &with("operation", json!("messages.creat")), Err("no operation"));

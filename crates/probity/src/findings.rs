@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use classify::Body;
 use contract::case::Case;
+use contract::conformance::standing::is_about_form;
 use contract::judge::{Blame, Finding, Record, Verdict};
 use contract::rules;
 
@@ -14,7 +15,7 @@ const IDS_MAX: usize = 50;
 
 /// All groups, worst first within their verdict.
 #[derive(Debug, Default)]
-pub struct Groups(BTreeMap<(String, &'static str), Group>);
+pub struct Groups(BTreeMap<(String, &'static str, String), Group>);
 
 /// Cases that show the same finding about the same rule.
 #[derive(Debug)]
@@ -51,25 +52,30 @@ pub struct Example {
 }
 
 impl Groups {
-    /// Takes up a record that did not agree.
+    /// Takes up a record that did not agree, and what is wrong with the form of an answer that did.
     pub fn note(&mut self, case: Option<&Case>, record: &Record, base_url: Option<&str>) {
-        if !matches!(record.verdict, Verdict::Drift | Verdict::Inconclusive) {
+        if record.verdict == Verdict::Excused {
             return;
         }
         let bytes = case.map_or(0, |case| case.request.body.len());
         for finding in &record.findings {
-            let kind = kind(record);
+            let kind = match is_about_form(finding) {
+                true => record.operation.name().to_owned(),
+                false => kind(record),
+            };
             let example = || Example::new(case, record, finding, base_url);
-            let group = self.0.entry((kind.clone(), finding.rule)).or_insert_with(|| Group {
-                kind,
-                code: finding.rule,
-                blame: finding.blame,
-                verdict: record.verdict,
-                cases: 0,
-                ids: Vec::new(),
-                answers: BTreeMap::new(),
-                example: example(),
-            });
+            let wanted = if is_about_form(finding) { String::new() } else { expected(record) };
+            let group =
+                self.0.entry((kind.clone(), finding.rule, wanted)).or_insert_with(|| Group {
+                    kind,
+                    code: finding.rule,
+                    blame: finding.blame,
+                    verdict: record.verdict,
+                    cases: 0,
+                    ids: Vec::new(),
+                    answers: BTreeMap::new(),
+                    example: example(),
+                });
             if bytes < group.example.bytes {
                 group.example = example();
             }
@@ -84,7 +90,9 @@ impl Groups {
     /// Drifts with the most cases first, then what says nothing.
     pub fn ranked(&self) -> Vec<&Group> {
         let mut groups: Vec<_> = self.0.values().collect();
-        groups.sort_by_key(|group| (group.verdict, std::cmp::Reverse(group.cases)));
+        groups.sort_by_key(|group| {
+            (group.verdict == Verdict::Inconclusive, std::cmp::Reverse(group.cases))
+        });
         groups
     }
 }

@@ -35,7 +35,20 @@ impl Html {
         self
     }
 
-    /// The same for words of many lines, which stay lines.
+    /// Our own sentences, in which backticks mark code. One that is never closed is a backtick.
+    pub(crate) fn prose(&mut self, text: &str) -> &mut Self {
+        let mut rest = text;
+        while let Some((before, (code, after))) = rest
+            .split_once('`')
+            .and_then(|(before, marked)| Some((before, marked.split_once('`')?)))
+        {
+            self.text(before).raw("<code>").text(code).raw("</code>");
+            rest = after;
+        }
+        self.text(rest)
+    }
+
+    /// Anybody's words of many lines, which stay lines, cut to so many characters.
     pub(crate) fn lines(&mut self, text: &str, chars_max: usize) -> &mut Self {
         for (number, line) in cut(&redact(text), chars_max).lines().enumerate() {
             if number > 0 {
@@ -230,9 +243,17 @@ mod tests {
     }
 
     #[test]
+    fn backticks_mark_code() {
+        let mut html = Html::default();
+        html.prose("Set `a<b`, or `c`; not `.");
+        let expected = "Set <code>a&lt;b</code>, or <code>c</code>; not `.";
+        assert_eq!(html.into_string(), expected);
+    }
+
+    #[test]
     fn lines_stay_lines() {
         let mut html = Html::default();
-        html.lines("a<\r\n\x1bb\n\nc and what is too long", 9);
+        html.lines("a<\r\n\x1bb\n\nc and what is too long", 11);
         assert_eq!(html.into_string(), "a&lt;\n␛b\n\nc…");
     }
 
@@ -241,6 +262,7 @@ mod tests {
         let key = chaos::handling::CANARY_KEY;
         check(&format!("Bearer {key}, again {key}"), "Bearer [key], again [key]");
         check("x-api-key:sk-ant-cut", "x-api-key:[key]");
+        check("keys start with sk-ant- and go on", "keys start with sk-ant- and go on");
         let mut html = Html::default();
         html.brief(&format!("the key {key}"), 12);
         assert_eq!(html.into_string(), "the key [ke…");

@@ -14,6 +14,7 @@ use crate::selection::Shard;
 use crate::settings::Settings;
 use crate::specs::Specs;
 use crate::target::Conformance;
+use crate::target::pulse::Gone;
 use crate::target::ledger::Compared;
 
 /// What is wrong beside the cases.
@@ -70,11 +71,18 @@ pub(crate) fn reasons(
 ) -> Vec<Stop> {
     let mut reasons = Vec::new();
     let judged = run.board.records.len();
+    let has_answered =
+        run.board.records.iter().any(|record| record.verdict != Verdict::Inconclusive);
     match run.end {
         End::Complete => {}
         End::Exhausted => {
             let why = run.account.as_ref().and_then(Account::unfinished);
             reasons.push(Stop::new(Exit::Exhausted, why.unwrap_or_default()));
+        }
+        End::Gone => {
+            let why = run.gone.as_ref().map(Gone::text).unwrap_or_default();
+            let exit = if has_answered { Exit::Findings } else { Exit::NotChecked };
+            reasons.push(Stop::new(exit, why));
         }
         End::Interrupted => reasons.push(Stop::new(
             Exit::Interrupted,
@@ -105,16 +113,22 @@ pub(crate) fn reasons(
             "no case was judged".to_owned()
         };
         reasons.push(Stop::new(Exit::NotChecked, why));
-    } else if unclear * 2 > run.records().count() {
+    } else if !(run.end == End::Gone && has_answered) && unclear * 2 > run.records().count() {
         reasons.push(Stop::new(
             Exit::NotChecked,
             format!("{} say nothing: more than half", count(unclear, "case")),
         ));
     }
     let asked = run.conformance.as_ref().and_then(Conformance::asked);
-    if let Some(level) = asked.filter(|level| !level.broken_by.is_empty()) {
-        let rules = count(level.broken_by.len(), "rule");
-        reasons.push(Stop::new(Exit::Findings, format!("level {} is broken by {rules}", level.level)));
+    if let Some(level) = asked {
+        let name = level.level;
+        if !level.broken_by.is_empty() {
+            let rules = count(level.broken_by.len(), "rule");
+            reasons.push(Stop::new(Exit::Findings, format!("level {name} is broken by {rules}")));
+        } else if !level.is_broken() && !level.holds() && settings.globs.is_empty() {
+            let why = format!("level {name} is untested: no case said anything about what it needs");
+            reasons.push(Stop::new(Exit::NotChecked, why));
+        }
     }
     // What drifts at a stricter level than the one that was asked for is told, and does not decide.
     let drift = if asked.is_some() { 0 } else { run.count(Verdict::Drift) };

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use contract::case::{Case, CaseId};
+use contract::conformance::standing;
 use contract::exceptions::Exceptions;
 use contract::judge::{Record, judge};
 use contract::spec::Contract;
@@ -44,7 +45,7 @@ pub fn rejudge(path: &Path, args: &ReplayArgs) -> Result<Exit, Stop> {
     let shard = book.head.scope.shard.as_deref().map(Shard::parse).transpose();
     let shard = shard.map_err(Stop::usage)?;
     settings.selection = Selection::new(&settings.globs, shard);
-    let old = Old::new(book);
+    let old = Old::new(book, target.is_some());
     let order = Order {
         specs: &specs,
         seed: settings.seed,
@@ -64,6 +65,8 @@ pub fn rejudge(path: &Path, args: &ReplayArgs) -> Result<Exit, Stop> {
 /// An old journal, and what today's rules make of it.
 pub struct Old {
     book: Book,
+    /// Of another server than our own mock, whose form is judged rule by rule.
+    is_of_target: bool,
     seen: Mutex<Seen>,
 }
 
@@ -85,8 +88,8 @@ pub struct Change {
 }
 
 impl Old {
-    fn new(book: Book) -> Self {
-        Self { book, seen: Mutex::default() }
+    fn new(book: Book, is_of_target: bool) -> Self {
+        Self { book, is_of_target, seen: Mutex::default() }
     }
 
     /// What today's rules say of the old answer; none if there is none to this request.
@@ -113,6 +116,9 @@ impl Old {
             merge::record(contract, case, &entry.judged, exceptions).map_err(failed)?
         } else {
             let mut record = judge(contract, case, &entry.observation);
+            if self.is_of_target {
+                standing::set_form_apart(&mut record);
+            }
             exceptions.excuse(&mut record);
             record
         };

@@ -12,6 +12,7 @@ use contract::conformance::model::renamed;
 use contract::judge::{Record, Verdict, judge};
 use contract::rules;
 use serde_json::{Value, json};
+use wire::record::secrets::{Secrets, is_telling};
 use wire::send::{Connections, Sender, send};
 use wire::target::Key;
 
@@ -356,11 +357,17 @@ fn tell(
 
 fn answer(observation: &Observation, key: &Key) -> String {
     let partial = |reply: &Reply| {
-        let clean = key.scrub_bytes(&reply.body).into_owned();
+        // What the server gives as a secret of its own, such as a cookie, is nobody else's.
+        let secrets = Secrets::default().and(&reply.headers, "");
+        let clean = secrets.mask(&key.scrub_bytes(&reply.body)).into_owned();
+        let shown = reply.headers.iter().map(|(name, value)| match is_telling(name) {
+            true => format!("  {name}: …\n"),
+            false => format!("  {name}: {}\n", secrets.scrub_target(value)),
+        });
         format!(
             "  {}\n{}{}",
             reply.status,
-            headers(&reply.headers),
+            shown.collect::<String>(),
             body(&clean, reply.body.len() as u64)
         )
     };

@@ -36,6 +36,8 @@ use crate::selection::Selection;
 use crate::smoke::{Smoke, smoke};
 use crate::specs::Specs;
 use crate::target::fit::Fit;
+use crate::target::pulse::{Gone, Pulse};
+use crate::target::spread::spread;
 use crate::target::{self, Conformance, Examination, conduct};
 use crate::{embedded, scripted};
 
@@ -90,6 +92,8 @@ pub struct Run {
     pub skipped: BTreeMap<&'static str, usize>,
     pub smoke: Option<Smoke>,
     pub end: End,
+    /// How the server went, if it did not stay.
+    pub gone: Option<Gone>,
     /// What was used, where that is limited.
     pub account: Option<Account>,
     /// What the answers of a target come to.
@@ -104,6 +108,8 @@ pub enum End {
     Complete,
     /// The budget is used up, or the server wants no more.
     Exhausted,
+    /// The server is gone.
+    Gone,
     Interrupted,
     TimeUp,
 }
@@ -169,7 +175,13 @@ impl Order<'_> {
             };
             fitted.map_err(&mut skip).ok()
         });
+        // Of a target only a part may be asked, and that part is to be of everything. Globs have chosen already.
+        let is_part = (self.cases_max.is_some() || self.time_max.is_some())
+            && !self.selection.has_globs();
         match self.limits {
+            None if self.trial.is_some() && spares && is_part => {
+                Planned::Arranged(spread(fit.collect(), self.cases_max).into_iter())
+            }
             None => Planned::Drawn(fit.take(self.cases_max.unwrap_or(usize::MAX))),
             Some(_) => Planned::Arranged(arrange(fit.collect(), self.cases_max).into_iter()),
         }
@@ -294,6 +306,7 @@ async fn run_in<'scope>(
         skipped: BTreeMap::new(),
         smoke: None,
         end: End::Complete,
+        gone: None,
         account: None,
         compared: None,
         conformance: None,
@@ -412,7 +425,9 @@ async fn replay_corpus<'scope>(
     let cases = order.fitted(fit, skip);
     let planned = cases.count_left();
     let cases = ahead(scope, cases);
-    let gate = warden.clone().map(|warden| warden as Arc<dyn Gate>);
+    let counting = warden.clone().map(|warden| warden as Arc<dyn Gate>);
+    let pulse = order.target.as_ref().map(|_| Arc::new(Pulse::new(counting)));
+    let gate = pulse.clone().map(|pulse| pulse as Arc<dyn Gate>);
     let (in_flight_max, connections) = match &order.target {
         Some(_) if trial.as_ref().is_some_and(|trial| trial.is_one_at_a_time()) => {
             (1, Connections::Fresh)
@@ -438,6 +453,10 @@ async fn replay_corpus<'scope>(
         run.board.records.push(record);
     }
     run.end = end.get();
+    run.gone = pulse.and_then(|pulse| pulse.gone());
+    if run.gone.is_some() && run.end == End::Complete {
+        run.end = End::Gone;
+    }
     run.skipped = std::mem::take(&mut *lock(&skipped));
     if let Some(warden) = warden {
         let account = warden.account(planned, run.board.records.len());

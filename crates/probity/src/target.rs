@@ -8,7 +8,8 @@
 //! | what reached the server behind it? | [`upstream`] |
 //! | does it remember what it was told? | [`chains`] |
 //! | which answer shows that a rule is broken? | [`specimen`] |
-//! | in what order? | [`conduct`], by way of [`ask`] |
+//! | in what order? | [`conduct`], by way of [`ask`]; [`spread`] where not all are sent |
+//! | is it still there? | [`pulse`] |
 //! | does it still stand as it did? | [`ledger`] |
 //!
 //! The answers themselves are judged as those of the mock are; [`contract::conformance`] sums them up.
@@ -19,7 +20,9 @@ pub mod conduct;
 pub mod fit;
 pub mod ledger;
 pub mod probe;
+pub mod pulse;
 pub mod specimen;
+pub mod spread;
 pub mod upstream;
 
 use std::collections::BTreeSet;
@@ -28,8 +31,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use classify::{Body, Observation};
+use classify::{Body, Class, Observation};
 use contract::case::{Case, CaseId, Origin};
+use contract::conformance::altered::altered;
 use contract::conformance::blame::{Behind, Exchange, attribute};
 use contract::conformance::feature::{self, Feature, Features};
 use contract::conformance::probe::Support;
@@ -42,6 +46,7 @@ use contract::version::Version;
 
 use self::ask::Asker;
 use self::fit::Fit;
+use self::pulse::Gone;
 use self::specimen::Specimens;
 use self::upstream::Upstream;
 use crate::cli::TargetArgs;
@@ -162,6 +167,8 @@ pub struct Conformance {
     pub evidence: Vec<Evidence>,
     pub specimens: Specimens,
     pub upstream: Option<SocketAddr>,
+    /// How it went, if it did not stay.
+    pub gone: Option<Gone>,
     /// How it compares with the ledger, if there is to be one.
     pub ledger: Option<ledger::Compared>,
 }
@@ -189,6 +196,7 @@ pub struct Examination<'a> {
     asker: Option<Asker>,
     /// Cases whose stream was as it must be, and their records: of these a twin is asked for.
     streaming: Vec<(Case, Record)>,
+    pub gone: Option<Gone>,
     twins: Option<TwinsTold>,
 }
 
@@ -200,10 +208,13 @@ impl<'a> Examination<'a> {
         upstream: Option<Upstream>,
         asker: Asker,
     ) -> Self {
-        let probe::Found { facts, probed, .. } = found;
+        let probe::Found { facts, mut probed, .. } = found;
+        declare(&plan.profile, &mut probed);
         let absent = probed.iter().filter(|(_, support)| support.is_absent());
         let absent: Features = absent.map(|(feature, _)| *feature).collect();
-        let fit = Arc::new(Fit::new(contract, &facts, absent, upstream.is_some()));
+        let off = off(&plan.profile, &probed);
+        let gone_or_off = (missing(&probed), off);
+        let fit = Arc::new(Fit::new(contract, &facts, gone_or_off, upstream.is_some()));
         Self {
             contract,
             plan,
@@ -217,6 +228,7 @@ impl<'a> Examination<'a> {
             specimens: Specimens::default(),
             asker: Some(asker),
             streaming: Vec::new(),
+            gone: None,
             twins: None,
         }
     }
@@ -260,6 +272,11 @@ impl<'a> Examination<'a> {
         let behind = exchanges.as_deref().map_or(Behind::Unknown, Behind::Upstream);
         attribute(self.contract, case, record, behind);
         let last = exchanges.as_deref().and_then(<[Exchange]>::last);
+        // The first is what the request became; a gateway that asks again may have its reasons.
+        let first = exchanges.as_deref().and_then(<[Exchange]>::first);
+        if let Some(first) = first.filter(|_| standing::expects_success(record)) {
+            record.findings.extend(altered(&case.request, &first.request));
+        }
         if let Some(last) = last {
             self.keep(case, observation, record, last);
         }
@@ -268,7 +285,7 @@ impl<'a> Examination<'a> {
         self.specimens.note(case, Some(observation), record, note.features, last);
         self.notes.push(note);
         let has_twin = case.traits.stream && matches!(case.origin, Origin::Valid);
-        if has_twin && record.verdict == Verdict::Agree && self.streaming.len() < STREAMING_MAX {
+        if has_twin && record.class == Class::Streamed && self.streaming.len() < STREAMING_MAX {
             self.streaming.push((case.clone(), record.clone()));
         }
     }
@@ -319,7 +336,10 @@ impl<'a> Examination<'a> {
     /// The sum of it all. `records` are those that were settled, in that order.
     pub fn conclude(self, records: &[Record], is_complete: bool) -> Conformance {
         let sightings: Vec<_> = records.iter().zip(self.notes.iter().copied()).collect();
-        let rows = standing::rows(&sightings, &self.probed, &self.plan.profile);
+        let mut rows = standing::rows(&sightings, &self.probed, &self.plan.profile);
+        if let Some(gone) = &self.gone {
+            rows.push(standing::ended(gone.suspects.clone(), gone.text()));
+        }
         let stale = if is_complete {
             standing::stale(&self.plan.profile, &sightings, &self.probed)
         } else {
@@ -338,9 +358,41 @@ impl<'a> Examination<'a> {
             evidence: self.evidence,
             specimens: self.specimens,
             upstream: self.upstream.map(|upstream| upstream.address()),
+            gone: self.gone,
             ledger: None,
         }
     }
+}
+
+/// What is broken and was said to be: its author calls it unsupported, and so does the report.
+fn declare(profile: &Profile, probed: &mut [(Feature, Support)]) {
+    for (feature, support) in probed {
+        let is_declared = profile.leaves_out([*feature].into_iter().collect()).is_some();
+        if let Support::Broken(words) = support
+            && is_declared
+        {
+            *support = Support::Declared(std::mem::take(words));
+        }
+    }
+}
+
+/// What there is no path for.
+fn missing(probed: &[(Feature, Support)]) -> Features {
+    let missing = probed.iter().filter(|(_, support)| matches!(support, Support::Missing(_)));
+    missing.map(|(feature, _)| *feature).collect()
+}
+
+/// What a handful of cases says everything about: broken, or declared unsupported by the target or its author. Where
+/// not even the plainest message is served, everything is worth a look.
+fn off(profile: &Profile, probed: &[(Feature, Support)]) -> Features {
+    let is_off = |(feature, support): &&(Feature, Support)| {
+        support.is_absent()
+            || matches!(support, Support::Broken(_))
+            || profile.leaves_out([*feature].into_iter().collect()).is_some()
+    };
+    let found = probed.iter().filter(is_off).map(|(feature, _)| *feature);
+    let off: Features = found.collect();
+    if off.has(Feature::Messages) { Features::default() } else { off }
 }
 
 /// The rules that some row is about, for words in front of counts.

@@ -101,6 +101,7 @@ fn run(target: SocketAddr, name: &str, args: &[&str]) -> Written {
             assert!(!text.contains(secret), "{secret} is written");
         }
     }
+    // To look at: `PROBITY_KEEP_PAGES=1` leaves them in `target/tmp`.
     if std::env::var_os("PROBITY_KEEP_PAGES").is_none() {
         std::fs::remove_dir_all(folder).unwrap();
     }
@@ -127,9 +128,12 @@ fn a_server_that_keeps_the_contract_has_a_page_that_says_so() {
 #[test]
 fn what_is_broken_is_shown_with_its_evidence() {
     let target = serve(|request, mut answer| {
-        let is_stream = answer.headers.get("content-type").is_some_and(|it| it.contains("event-stream"));
+        let is_stream =
+            answer.headers.get("content-type").is_some_and(|it| it.contains("event-stream"));
         if is_stream {
-            answer.chunks.retain(|chunk| !String::from_utf8_lossy(&chunk.bytes).contains("message_stop"));
+            answer
+                .chunks
+                .retain(|chunk| !String::from_utf8_lossy(&chunk.bytes).contains("message_stop"));
         }
         if !body(request).contains("max_tokens") && request.method == "POST" {
             answer.status = 200;
@@ -161,20 +165,30 @@ fn words_of_servers_stay_words_and_keys_stay_out() {
             Answer { status, headers: headers.clone(), chunks, refused: None }
         };
         if body(request).contains("stream") || request.method == "GET" {
-            return says(400, json!({"type": "error", "error": {"type": HOSTILE, "message": words}}));
+            return says(
+                400,
+                json!({"type": "error", "error": {"type": HOSTILE, "message": words}}),
+            );
         }
-        says(200, json!({"id": words, "type": "message", "role": "assistant", "model": HOSTILE,
+        says(
+            200,
+            json!({"id": words, "type": "message", "role": "assistant", "model": HOSTILE,
             "content": [{"type": "text", "text": words}, {"type": HOSTILE, "key": key}],
-            "stop_reason": words, "usage": {"input_tokens": "<b>", "output_tokens": 1}}))
+            "stop_reason": words, "usage": {"input_tokens": "<b>", "output_tokens": 1}}),
+        )
     });
     let profile = format!("[target]\nname = {HOSTILE:?}\n[[unsupported]]\nfeature = \"images\"\nreason = \"</td><script>\"\n")
         .replace("\\u{202e}", "\\u202e").replace("\\u{1b}", "\\u001b").replace("\\0", "\\u0000").replace("\\'", "'");
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile.toml");
     std::fs::write(&path, profile).unwrap();
-    let written = run(target, "hostile", &[&SOME[..], &["--profile", path.to_str().unwrap()]].concat());
+    let written =
+        run(target, "hostile", &[&SOME[..], &["--profile", path.to_str().unwrap()]].concat());
     let html = &written.html;
     assert_eq!(html.matches("<script>").count(), 1, "only our own");
-    assert!(html.contains("&lt;script&gt;alert(2)&lt;/script&gt;"), "headers of the allow-list are shown");
+    assert!(
+        html.contains("&lt;script&gt;alert(2)&lt;/script&gt;"),
+        "headers of the allow-list are shown"
+    );
     assert!(!html.contains("must not be shown"), "and no other");
     for c in ['\u{202e}', '\0', '\u{1b}', '\r'] {
         assert!(!html.contains(c), "{c:?} is on the page");
@@ -214,13 +228,19 @@ fn a_gateway_is_shown_from_both_sides() {
 fn post(to: SocketAddr, request: &Request) -> u16 {
     use std::io::{Read, Write};
     let body = request.body.to_bytes();
-    let mut head = format!("{} {} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n", request.method, request.target);
+    let mut head = format!(
+        "{} {} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n",
+        request.method, request.target
+    );
     for name in ["anthropic-version", "anthropic-beta", "content-type"] {
         if let Some(value) = request.headers.get(name) {
             head += &format!("{name}: {value}\r\n");
         }
     }
-    head += &format!("x-api-key: sk-ant-api03-probity-test-key\r\ncontent-length: {}\r\n\r\n", body.len());
+    head += &format!(
+        "x-api-key: sk-ant-api03-probity-test-key\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     let Ok(mut stream) = std::net::TcpStream::connect(to) else { return 0 };
     stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
     let mut raw = Vec::new();
@@ -231,7 +251,25 @@ fn post(to: SocketAddr, request: &Request) -> u16 {
 #[test]
 fn the_embedded_mock_has_no_such_page() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
-    let output = command.args(["contract", "--report", "html=a.html", "--dry-run"]).output().unwrap();
+    let output =
+        command.args(["contract", "--report", "html=a.html", "--dry-run"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--target URL"));
+}
+
+#[test]
+fn a_server_that_is_wrong_about_everything_has_a_page_that_opens() {
+    let plain = serve(|request, answer| {
+        if body(request).contains("\"Hello.\"") {
+            return answer;
+        }
+        let chunks = vec![Chunk { bytes: "\"<&".repeat(10_000).into(), delay_ms: 0 }];
+        let mut headers = answer.headers.clone();
+        headers.push("server", "'".repeat(10_000));
+        Answer { status: 404, headers, chunks, refused: None }
+    });
+    let args = ["--filter", "2023-06-01/messages.create/witness/*"];
+    let written = run(plain, "large", &args);
+    assert!(written.html.len() < 2_900_000, "{} bytes", written.html.len());
+    assert!(written.markdown.len() < 20_000, "{} bytes", written.markdown.len());
 }

@@ -310,7 +310,11 @@ fn errors_as_pages_break_what_every_agent_needs() {
         says(answer.status, "text/html", "<html><body>Bad Request</body></html>".to_owned())
     });
     let ran = run(pages, &SOME);
-    check(&ran, 1, &[("refuses/field-missing", "silently-wrong")]);
+    check(
+        &ran,
+        1,
+        &[("response/error-not-json", "silently-wrong"), ("refuses/field-missing", "conformant")],
+    );
     assert!(!ran.holds("agent-ready"), "{}", ran.said);
 }
 
@@ -589,6 +593,118 @@ fn a_gateway_that_loses_a_header_is_to_blame() {
         gateway(|_| (), loses),
         "response/request-id-missing",
         "gateway",
-        "the upstream's answer does not have it",
+        "the upstream's answer keeps it",
     );
 }
+
+#[test]
+fn a_gateway_that_loses_members_is_told_though_the_answer_is_right() {
+    let loses = |body: &mut Value| {
+        if let Some(body) = body.as_object_mut() {
+            body.remove("service_tier");
+            body.remove("metadata");
+        }
+    };
+    let ran = check_blame(
+        gateway(loses, |_| ()),
+        "gateway/request-altered",
+        "gateway",
+        "member `metadata` is lost",
+    );
+    check(&ran, 1, &[("accepts/metadata", "conformant")]);
+    assert_eq!(ran.row("gateway/request-altered")["level"], "strict");
+    assert!(ran.holds("compatible"), "{}", ran.said);
+}
+
+#[test]
+fn what_is_wrong_with_every_answer_is_one_rule_and_no_drift() {
+    let silent = bent(|_, mut answer| {
+        answer.headers.remove("request-id");
+        answer
+    });
+    let ran = run(silent, &SOME);
+    check(&ran, 1, &[("response/request-id-missing", "silently-wrong")]);
+    let results = ran.report["results"].as_array().unwrap();
+    assert!(results.iter().all(|result| result["verdict"] == "agree"), "{}", ran.said);
+    assert!(ran.said.contains("rule[response/request-id-missing]"), "{}", ran.said);
+    assert!(ran.holds("agent-ready") && !ran.holds("compatible"), "{}", ran.said);
+}
+
+#[test]
+fn a_version_that_is_broken_gets_a_handful_and_the_rest_is_tested() {
+    let target = bent(|request, mut answer| {
+        if request.headers.get("anthropic-version") == Some("2023-06-01") {
+            return refuses(400, "invalid_request_error", "Validation failed");
+        }
+        // Streams are compared whatever the headers are.
+        answer.headers.remove("request-id");
+        answer
+    });
+    let ran = run(target, &["--max-cases", "250"]);
+    let compared = ran.conformance()["twins"]["compared"].as_u64();
+    assert!(compared.is_some_and(|compared| compared > 0), "{}", ran.said);
+    check(
+        &ran,
+        1,
+        &[
+            ("accepts/version-2023-06-01", "silently-wrong"),
+            ("accepts/version-2026-10-21", "conformant"),
+            ("accepts/messages", "conformant"),
+            ("accepts/system", "conformant"),
+        ],
+    );
+    let wrong = ran.row("accepts/version-2023-06-01")["cases"].as_u64().unwrap();
+    // Valid ones, and mended ones among the others.
+    assert!((1..=12).contains(&wrong), "{wrong}\n{}", ran.said);
+    let results = ran.report["results"].as_array().unwrap();
+    let operations: std::collections::BTreeSet<_> =
+        results.iter().map(|result| result["operation"].as_str().unwrap()).collect();
+    assert!(operations.len() > 5, "{operations:?}");
+}
+
+#[test]
+fn where_nothing_is_tested_nothing_holds() {
+    let ran = run(bent(|_, answer| answer), &["--filter", "*/models.list/valid/*"]);
+    for level in ["agent-ready", "compatible", "strict"] {
+        assert!(!ran.holds(level), "{}", ran.said);
+    }
+    assert!(ran.said.contains("untested"), "{}", ran.said);
+}
+
+#[test]
+fn a_server_that_dies_is_asked_no_more() {
+    let served = AtomicU32::new(0);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let own = bent(|_, answer| answer);
+    // Passes on byte by byte until it has seen enough, and then is gone.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            if served.fetch_add(1, Ordering::Relaxed) == DIES_AFTER {
+                return;
+            }
+            std::thread::spawn(move || {
+                let mut behind = TcpStream::connect(own).unwrap();
+                let (mut from, mut to) = (stream.try_clone().unwrap(), behind.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _done = std::io::copy(&mut from, &mut to);
+                });
+                let _done = std::io::copy(&mut behind, &mut stream);
+                let _closed = stream.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    let ran = run(address, &["--filter", "*/messages.create/*"]);
+    check(&ran, 1, &[("target/ended", "silently-wrong")]);
+    assert!(ran.said.contains("connections in a row were refused"), "{}", ran.said);
+    assert!(ran.said.contains("the target ended while"), "{}", ran.said);
+    let suspects = ran.conformance()["gone"]["suspects"].as_array().unwrap();
+    assert!(!suspects.is_empty());
+    let results = ran.report["results"].as_array().unwrap();
+    assert!(results.len() < 400, "{}", results.len());
+    validate(ran.conformance());
+}
+
+/// Connections: those of the probe, and some hundred cases.
+const DIES_AFTER: u32 = 150;

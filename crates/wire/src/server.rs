@@ -125,5 +125,10 @@ fn template(reply: Reply) -> ResponseTemplate {
     for (name, value) in reply.headers.iter() {
         template = template.append_header(name, value);
     }
+    let media = reply.headers.get("content-type").unwrap_or_default();
+    if media.starts_with("text/event-stream") {
+        // As from a server that does not know the end of a stream at its beginning.
+        template = template.insert_header("transfer-encoding", "chunked");
+    }
     template.set_body_bytes(reply.body)
 }

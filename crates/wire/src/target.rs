@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use classify::http::KEY_PLACEHOLDER;
 use reqwest::Url;
 
+use crate::record::secrets::Secrets;
 use crate::trust::Trust;
 use crate::written::Needle;
 
@@ -203,7 +204,8 @@ pub enum TargetError {
 
 fn parse(base_url: &str) -> Result<Url, TargetError> {
     // A user or a query holds a credential as often as not, so that a URL with either is not repeated in the error.
-    let shown = if base_url.contains(['@', '?', '#']) { "…" } else { base_url };
+    let holds_key = Secrets::default().scrub(base_url) != base_url;
+    let shown = if holds_key || base_url.contains(['@', '?', '#']) { "…" } else { base_url };
     let bad = |reason: &str| {
         Err(TargetError::BadUrl { url: shown.to_owned(), reason: reason.to_owned() })
     };
@@ -211,7 +213,7 @@ fn parse(base_url: &str) -> Result<Url, TargetError> {
         Ok(url) => url,
         Err(error) => return bad(&error.to_string()),
     };
-    if !url.username().is_empty() || url.password().is_some() {
+    if holds_key || !url.username().is_empty() || url.password().is_some() {
         return bad("credentials belong in the key, not in the URL");
     }
     if !matches!(url.scheme(), "http" | "https") {

@@ -51,6 +51,7 @@ pub enum Feature {
     Keys,
     Version2023,
     Version2026,
+    RequestEncoding,
 }
 
 /// What is known of a feature.
@@ -71,7 +72,7 @@ const fn row(
     Row { feature, name, title, words }
 }
 
-const ROWS: [Row; 40] = [
+const ROWS: [Row; 41] = [
     row(Feature::Messages, "messages", "messages", &["/v1/messages"]),
     row(Feature::Streaming, "streaming", "streaming", &["stream"]),
     row(Feature::System, "system", "system prompts", &["system"]),
@@ -167,6 +168,12 @@ const ROWS: [Row; 40] = [
     row(Feature::Keys, "keys", "checking of keys", &["api key", "api_key", "x-api-key"]),
     row(Feature::Version2023, "version-2023-06-01", "API version 2023-06-01", &["version"]),
     row(Feature::Version2026, "version-2026-10-21", "API version 2026-10-21", &["version"]),
+    row(
+        Feature::RequestEncoding,
+        "request-encoding",
+        "compressed requests",
+        &["content-encoding", "encoding", "gzip", "compress"],
+    ),
 ];
 
 impl Feature {
@@ -254,6 +261,15 @@ impl Features {
         self.0 & (1 << feature as u64) != 0
     }
 
+    /// What is in both.
+    pub fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     pub fn iter(self) -> impl Iterator<Item = Feature> {
         Feature::all().filter(move |feature| self.has(*feature))
     }
@@ -276,6 +292,9 @@ const ITEMS_MAX: usize = 16;
 pub fn of(version: Version, operation: OperationId, request: &Request) -> Features {
     let mut features: Features =
         [Feature::of_version(version), Feature::of_operation(operation)].into_iter().collect();
+    if request.headers.get("content-encoding").is_some() {
+        features.add(Feature::RequestEncoding);
+    }
     let body = match &request.body {
         Body::Bytes(bytes) if (bytes.len() as u64) < BODY_BYTES_MAX => bytes,
         _ => return features,

@@ -238,6 +238,17 @@ pub fn words(reply: &Reply) -> String {
 
 /// Whether the words say that there is no such feature: they name it, and deny it.
 pub fn denies(feature: Feature, words: &str) -> bool {
+    has_denial(words) && feature.is_named_in(&words.to_lowercase())
+}
+
+/// Whether the words deny content of any kind but text, without naming which.
+pub fn denies_content(words: &str) -> bool {
+    const TEXT_ONLY: [&str; 4] = ["no text content", "text only", "only text", "content type"];
+    let small = words.to_lowercase();
+    has_denial(&small) && TEXT_ONLY.iter().any(|text| small.contains(text))
+}
+
+fn has_denial(words: &str) -> bool {
     const DENIALS: [&str; 14] = [
         "not support",
         "unsupported",
@@ -255,7 +266,7 @@ pub fn denies(feature: Feature, words: &str) -> bool {
         "only support",
     ];
     let words = words.to_lowercase();
-    DENIALS.iter().any(|denial| words.contains(denial)) && feature.is_named_in(&words)
+    DENIALS.iter().any(|denial| words.contains(denial))
 }
 
 fn plain(model: &str) -> Value {

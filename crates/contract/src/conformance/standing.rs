@@ -7,21 +7,23 @@
 //! | `response/…`, `stream/…` | answers: what must be true of them |
 //! | `chain/…` | what a server must remember from one request to the next |
 //!
-//! A valid request is about many features, and a refusal need not say which of them it means. The one is taken whose
-//! requests fail most often, which is a guess, though a good one where a feature is missing as a whole.
+//! A level holds only if what it cannot do without was tried: where nothing was tested, nothing holds.
 
 use std::collections::BTreeMap;
 
 use classify::{Class, Observation, Reply};
 
+use super::altered;
 use super::feature::{self, Feature, Features};
 use super::probe::{self, Support};
 use super::profile::{Profile, What};
 use crate::case::Case;
-use crate::judge::{Blame, Finding, Record, Verdict};
+use crate::judge::{Finding, Record, Verdict};
 use crate::level::Level;
-use crate::response;
-use crate::rules::{self, Stage};
+
+mod rows;
+
+pub use rows::rows;
 
 /// The word for a rule.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -80,11 +82,31 @@ pub struct LevelStanding {
     pub broken_by: Vec<String>,
     /// Features that it cannot do without and that are declared unsupported: no breach, and yet not that level.
     pub lacks: Vec<Feature>,
+    /// Features that it cannot do without and that no case tried.
+    pub untried: Vec<Feature>,
+    /// Of the rows whose breach would break it, and would not break the level before, those that were tested.
+    pub tested: usize,
+    /// Of all the rows whose breach would break it, those that were not.
+    pub untested: usize,
 }
 
 impl LevelStanding {
+    pub fn is_broken(&self) -> bool {
+        !self.broken_by.is_empty() || !self.lacks.is_empty()
+    }
+
+    /// Not broken, and tried: silence is no consent.
     pub fn holds(&self) -> bool {
-        self.broken_by.is_empty() && self.lacks.is_empty()
+        !self.is_broken() && self.untried.is_empty() && self.tested > 0
+    }
+
+    /// As it stands in reports.
+    pub fn word(&self) -> &'static str {
+        match () {
+            () if self.is_broken() => "broken",
+            () if self.holds() => "holds",
+            () => "untested",
+        }
     }
 }
 
@@ -131,7 +153,13 @@ fn denied(features: Features, reply: &Reply, absent: Features) -> Option<Feature
             .iter()
             .find(|feature| absent.has(*feature) && matches!(reply.status, 404 | 405 | 501))
     };
-    named.or_else(gone)
+    let content = || {
+        const CONTENT: [Feature; 4] =
+            [Feature::Images, Feature::Documents, Feature::SearchResults, Feature::Files];
+        let has_content = CONTENT.into_iter().find(|feature| features.has(*feature));
+        has_content.filter(|_| probe::denies_content(&words))
+    };
+    named.or_else(gone).or_else(content)
 }
 
 /// Turns a drift into an excused one where the server or its profile has said that it would be so.
@@ -145,6 +173,15 @@ pub fn excuse(record: &mut Record, note: Note, profile: &Profile) {
         || record.findings.iter().all(is_declared)
     {
         record.verdict = Verdict::Excused;
+    }
+    set_form_apart(record);
+}
+
+/// No drift where the case itself went right: what is wrong with the form of an answer counts for the rule that names
+/// it, and one header that is missing everywhere is not ten thousand drifts.
+pub fn set_form_apart(record: &mut Record) {
+    if record.verdict == Verdict::Drift && record.findings.iter().all(is_about_form) {
+        record.verdict = Verdict::Agree;
     }
 }
 
@@ -171,9 +208,12 @@ pub fn stale(
         What::Feature(feature) => {
             works(*feature) && !excused().any(|(_, note)| note.features.has(*feature))
         }
-        What::Rule(rule) => !excused().any(|(record, _)| {
-            record.rule == *rule || record.findings.iter().any(|finding| finding.rule == rule)
-        }),
+        What::Rule(rule) => {
+            !excused().any(|(record, _)| record.rule == *rule)
+                && !sightings
+                    .iter()
+                    .any(|(record, _)| record.findings.iter().any(|finding| finding.rule == rule))
+        }
     };
     let said = profile.declarations().filter(|declaration| is_stale(&declaration.what));
     said.map(|declaration| match declaration.what {
@@ -187,51 +227,20 @@ pub fn stale(
     .collect()
 }
 
-/// All rows, by id.
-pub fn rows(
-    sightings: &[(&Record, Note)],
-    probed: &[(Feature, Support)],
-    profile: &Profile,
-) -> Vec<Row> {
-    let mut tally = Tally { rows: BTreeMap::new(), profile };
-    let said = || sightings.iter().filter(|(record, _)| record.verdict != Verdict::Inconclusive);
-    let shares = Shares::of(said());
-    for (record, note) in said() {
-        if expects_success(record) {
-            tally.acceptance(record, *note, &shares, probed);
-        } else {
-            tally.refusal(record);
-        }
-        for finding in record.findings.iter().filter(|finding| !is_about_answer(finding)) {
-            tally.breach(finding.rule.to_owned(), record, *note, finding);
-        }
+/// The row of a server that went away. `suspects` are the cases that were under way.
+pub fn ended(suspects: Vec<String>, why: String) -> Row {
+    Row {
+        id: super::ENDED.to_owned(),
+        standing: Standing::SilentlyWrong,
+        level: Some(Level::AgentReady),
+        cases: 1,
+        wrong: 1,
+        declared: 0,
+        unclear: 0,
+        why: Some(why),
+        examples: suspects,
+        blames: BTreeMap::from([(crate::judge::Blame::Target.name(), 1)]),
     }
-    let answers = said().count();
-    let streams = said().filter(|(_, note)| note.features.has(Feature::Streaming)).count();
-    for rule in response::all() {
-        tally.row(rule.id.to_owned()).cases = answers;
-    }
-    for rule in classify::stream::Rule::ALL {
-        tally.row(rule.id().to_owned()).cases = streams;
-    }
-    // What is wrong with an item shows in its result, and the batch is served.
-    for rule in rules::all().filter(|rule| rule.stage != Stage::Item) {
-        tally.row(format!("refuses/{}", rule.id));
-    }
-    for feature in Feature::all() {
-        if feature == Feature::Keys {
-            // No request is served for having a wrong one.
-            continue;
-        }
-        let row = tally.row(format!("accepts/{feature}"));
-        let support =
-            probed.iter().find(|(probed, _)| *probed == feature).map(|(_, support)| support);
-        if let Some(support) = support.filter(|support| support.is_absent() && row.wrong == 0) {
-            row.declared += 1;
-            row.why.get_or_insert_with(|| support.text());
-        }
-    }
-    tally.rows.into_values().map(settled).collect()
 }
 
 /// The three levels, weakest first.
@@ -246,12 +255,39 @@ pub fn levels(rows: &[Row]) -> Vec<LevelStanding> {
             rows.iter().any(|row| row.id == id && row.standing == Standing::Declared)
         })
         .collect();
+    let is_untested = |row: &&Row| row.standing == Standing::Untested;
+    let untried: Vec<_> = ESSENTIAL
+        .into_iter()
+        .filter(|feature| {
+            let id = format!("accepts/{feature}");
+            rows.iter().filter(is_untested).any(|row| row.id == id)
+        })
+        .collect();
     let standing = |level| LevelStanding {
         level,
         broken_by: rows.iter().filter(|row| breaks(row, level)).map(|row| row.id.clone()).collect(),
         lacks: lacks.clone(),
+        untried: untried.clone(),
+        tested: rows
+            .iter()
+            .filter(|row| demanded_at(&row.id) == level && !is_untested(row))
+            .count(),
+        untested: rows
+            .iter()
+            .filter(|row| demanded_at(&row.id) <= level)
+            .filter(is_untested)
+            .count(),
     };
     Level::ALL.map(standing).to_vec()
+}
+
+/// The weakest level that demands what the row of that id is about.
+fn demanded_at(id: &str) -> Level {
+    match id.strip_prefix("accepts/").and_then(Feature::parse) {
+        Some(feature) if ESSENTIAL.contains(&feature) => Level::AgentReady,
+        Some(_) => Level::Compatible,
+        None => Level::of(id),
+    }
 }
 
 /// The text that a person reviews when a gateway is upgraded: one line per rule.
@@ -284,138 +320,12 @@ fn is_about_answer(finding: &Finding) -> bool {
     finding.rule.starts_with("answer-")
 }
 
+/// Whether it is about the form of an answer, or of what was passed on, and not about what the case asks.
+pub fn is_about_form(finding: &Finding) -> bool {
+    finding.rule.starts_with(crate::response::PREFIX) || finding.rule == altered::RULE
+}
+
 fn tolerated<'p>(profile: &'p Profile, record: &Record, finding: &Finding) -> Option<&'p str> {
     let of_case = || profile.tolerates(&record.rule).filter(|_| is_about_answer(finding));
     profile.tolerates(finding.rule).or_else(of_case)
-}
-
-/// How often valid requests about a feature fail for no stated reason.
-struct Shares(BTreeMap<Feature, (usize, usize)>);
-
-impl Shares {
-    fn of<'a>(sightings: impl Iterator<Item = &'a (&'a Record, Note)>) -> Self {
-        let mut shares: BTreeMap<Feature, (usize, usize)> = BTreeMap::new();
-        for (record, note) in sightings.filter(|(record, _)| expects_success(record)) {
-            let is_failed = note.denied.is_none() && record.findings.iter().any(is_about_answer);
-            for feature in note.features.iter() {
-                let (failed, total) = shares.entry(feature).or_default();
-                *failed += usize::from(is_failed);
-                *total += 1;
-            }
-        }
-        Self(shares)
-    }
-
-    /// The feature that explains a failure best: of the largest share; of those the one that explains most.
-    fn culprit(&self, features: Features) -> Feature {
-        let per_mille = |feature| {
-            self.0.get(&feature).map_or((0, 0), |(failed, total)| (failed * 1000 / total, *failed))
-        };
-        features.iter().fold(Feature::Messages, |best, feature| {
-            if per_mille(feature) > per_mille(best) { feature } else { best }
-        })
-    }
-}
-
-struct Tally<'a> {
-    rows: BTreeMap<String, Row>,
-    profile: &'a Profile,
-}
-
-impl Tally<'_> {
-    fn row(&mut self, id: String) -> &mut Row {
-        self.rows.entry(id.clone()).or_insert_with(|| Row {
-            id,
-            standing: Standing::Untested,
-            level: None,
-            cases: 0,
-            wrong: 0,
-            declared: 0,
-            unclear: 0,
-            why: None,
-            examples: Vec::new(),
-            blames: BTreeMap::new(),
-        })
-    }
-
-    /// A valid request counts for each of its features if it is served, and against one if it is not.
-    fn acceptance(
-        &mut self,
-        record: &Record,
-        note: Note,
-        shares: &Shares,
-        probed: &[(Feature, Support)],
-    ) {
-        let Some(finding) = weightiest(record) else {
-            for feature in note.features.iter() {
-                self.row(format!("accepts/{feature}")).cases += 1;
-            }
-            return;
-        };
-        let declared = self.profile.leaves_out(note.features).map(|(feature, _)| feature);
-        let is_off = |feature: &Feature| {
-            probed
-                .iter()
-                .any(|(probed, support)| probed == feature && matches!(support, Support::Broken(_)))
-        };
-        let culprit = note
-            .denied
-            .or(declared)
-            .or_else(|| note.features.iter().find(is_off))
-            .unwrap_or_else(|| shares.culprit(note.features));
-        self.breach(format!("accepts/{culprit}"), record, note, finding);
-        self.row(format!("accepts/{culprit}")).cases += 1;
-    }
-
-    fn refusal(&mut self, record: &Record) {
-        let id = format!("refuses/{}", record.rule);
-        if let Some(finding) = weightiest(record) {
-            self.breach(id.clone(), record, Note::default(), finding);
-        }
-        self.row(id).cases += 1;
-    }
-
-    fn breach(&mut self, id: String, record: &Record, note: Note, finding: &Finding) {
-        let left_out = self.profile.leaves_out(note.features).map(|(_, reason)| reason);
-        let reason = left_out.or_else(|| tolerated(self.profile, record, finding));
-        let reason = reason.map(str::to_owned);
-        let row = self.row(id);
-        if record.verdict == Verdict::Excused {
-            row.declared += 1;
-            row.why.get_or_insert_with(|| reason.unwrap_or_else(|| finding.trace.to_string()));
-        } else if matches!(finding.blame, Blame::Spec | Blame::Harness) {
-            row.unclear += 1;
-        } else {
-            if row.wrong == 0 {
-                // What nobody declared outweighs what somebody did.
-                row.why = Some(finding.trace.to_string());
-                row.examples.clear();
-            }
-            row.wrong += 1;
-            row.level = Some(row.level.map_or(finding.level, |level| level.min(finding.level)));
-            *row.blames.entry(finding.blame.name()).or_default() += 1;
-        }
-        if row.examples.len() < EXAMPLES_MAX && !row.examples.contains(&record.id.0) {
-            row.examples.push(record.id.0.clone());
-        }
-    }
-}
-
-/// The finding about the answer as a whole that counts at the weakest level.
-fn weightiest(record: &Record) -> Option<&Finding> {
-    record
-        .findings
-        .iter()
-        .filter(|finding| is_about_answer(finding))
-        .min_by_key(|finding| finding.level)
-}
-
-fn settled(mut row: Row) -> Row {
-    row.standing = match &row {
-        row if row.wrong > 0 => Standing::SilentlyWrong,
-        row if row.declared > 0 => Standing::Declared,
-        row if row.cases > row.unclear => Standing::Conformant,
-        _ => Standing::Untested,
-    };
-    row
 }

@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "response/max-tokens-exceeded",
-        level: Level::Compatible,
+        level: Level::Strict,
         sentence: "The output is not above `max_tokens`. The limit is what a caller plans its costs and its buffers by.",
         remedy: "Hand the limit on to the server behind, also where it has another name there.",
         seen: &[],
@@ -131,7 +131,8 @@ fn max_tokens(Asked { params, message, .. }: Asked<'_>, found: &mut Found) {
         return;
     };
     // Each turn of a server tool has the limit to itself, and the count is of all of them.
-    let is_sum = blocks(message).any(|(_, block)| view::kind(block) == "server_tool_use");
+    let is_served = |kind| matches!(kind, "mcp_tool_use" | "server_tool_use");
+    let is_sum = blocks(message).any(|(_, block)| is_served(view::kind(block)));
     if output > max && !is_sum {
         found.push("/usage/output_tokens", format!("{output} tokens, and {max} were the limit"));
     }
@@ -262,6 +263,10 @@ fn output_format(Asked { params, message, .. }: Asked<'_>, found: &mut Found) {
     let Some(schema) = schema.filter(|_| text(message, "stop_reason") == "end_turn") else {
         return;
     };
+    // After results of tools the model may have nothing to add.
+    if message["content"].as_array().is_some_and(Vec::is_empty) {
+        return;
+    }
     let texts = || blocks(message).filter(|(_, block)| view::kind(block) == "text");
     let whole: String = texts().map(|(_, block)| text(block, "text")).collect();
     // Between calls of server tools the model may say something; the last text is the answer then.

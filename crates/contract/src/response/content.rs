@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "response/text-empty",
         level: Level::Compatible,
-        sentence: "There is no empty text beside other blocks. Clients send answers back as they are, and an empty text is refused then.",
+        sentence: "There is no empty text beside a call. Clients send the call back with all that stands beside it, and an empty text is refused then.",
         remedy: "Leave the block out.",
         seen: &["vllm-project/vllm#34053"],
         check: Check::Message(text_empty),
@@ -134,16 +134,24 @@ fn text_missing(message: &Value, found: &mut Found) {
 }
 
 fn text_empty(message: &Value, found: &mut Found) {
-    if view::member_list(message, "content").len() > 1 {
+    // An answer may be empty; only with a call must it come back.
+    if calls(message).next().is_some() {
         for (at, _) in of_kind(message, "text").filter(|(_, block)| block["text"] == "") {
-            found.push(format!("{at}/text"), "an empty text beside other blocks");
+            found.push(format!("{at}/text"), "an empty text beside a call");
         }
     }
 }
 
 fn thinking_unsigned(message: &Value, found: &mut Found) {
+    // What was cut short while it was thinking has no signature yet.
+    let cut = matches!(
+        text(message, "stop_reason"),
+        "max_tokens" | "model_context_window_exceeded" | "refusal"
+    );
+    let last = blocks(message).last().filter(|_| cut).map(|(at, _)| at);
     for (kind, proof) in [("thinking", "signature"), ("redacted_thinking", "data")] {
-        for (at, _) in of_kind(message, kind).filter(|(_, block)| text(block, proof).is_empty()) {
+        let unsigned = of_kind(message, kind).filter(|(_, block)| text(block, proof).is_empty());
+        for (at, _) in unsigned.filter(|(at, _)| Some(at) != last.as_ref()) {
             found.push(format!("{at}/{proof}"), format!("`{kind}` without {proof}"));
         }
     }

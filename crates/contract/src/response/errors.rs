@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::{Answer, Body, Check, Found, Rule, text};
 use crate::level::Level;
 
+/// The body is JSON, and somebody else's.
+pub(super) const FOREIGN: &str = "response/error-foreign";
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "response/error-not-json",
@@ -13,6 +16,14 @@ pub(super) const RULES: &[Rule] = &[
         remedy: "Answer every refusal with the envelope, those of the router and the framework included.",
         seen: &[],
         check: Check::Answer(not_json),
+    },
+    Rule {
+        id: FOREIGN,
+        level: Level::AgentReady,
+        sentence: "A JSON body of an error has the object `error`. Another framework's `{\"detail\": …}` leaves a client with the status alone; what else the envelope needs is not asked then.",
+        remedy: "Answer every refusal with the envelope, those of the router and the framework included.",
+        seen: &[],
+        check: Check::Answer(foreign),
     },
     Rule {
         id: "response/error-outer-type",
@@ -37,6 +48,14 @@ pub(super) const RULES: &[Rule] = &[
         remedy: "Say in a sentence what is wrong, and where.",
         seen: &[],
         check: Check::Answer(message_missing),
+    },
+    Rule {
+        id: "response/error-nested",
+        level: Level::Strict,
+        sentence: "The message of an error is a sentence, and not the envelope of the server behind. Type, code and request id are lost to a client that does not search texts for them.",
+        remedy: "Hand on the envelope of the server behind as it is, or take its type, message and details into your own.",
+        seen: &[],
+        check: Check::Answer(nested),
     },
     Rule {
         id: "response/status-type",
@@ -86,8 +105,23 @@ fn body<'a>(answer: &'a Answer<'_>) -> Option<&'a Value> {
     answer.error().filter(|body| body.is_object())
 }
 
+fn foreign(answer: &Answer<'_>, found: &mut Found) {
+    if let Some(body) = body(answer).filter(|body| !body["error"].is_object()) {
+        let trace = match &body["error"] {
+            Value::Null => "no object `error`".to_owned(),
+            _ => "`error` is no object".to_owned(),
+        };
+        found.push("/error", trace);
+    }
+}
+
+/// The body of an error that has the object all else stands in.
+fn envelope<'a>(answer: &'a Answer<'_>) -> Option<&'a Value> {
+    body(answer).filter(|body| body["error"].is_object())
+}
+
 fn outer_type(answer: &Answer<'_>, found: &mut Found) {
-    if let Some(body) = body(answer).filter(|body| body["type"] != "error") {
+    if let Some(body) = envelope(answer).filter(|body| body["type"] != "error") {
         let trace = match &body["type"] {
             Value::Null => "no outer type".to_owned(),
             other => format!("the outer type is {other}"),
@@ -97,14 +131,25 @@ fn outer_type(answer: &Answer<'_>, found: &mut Found) {
 }
 
 fn type_missing(answer: &Answer<'_>, found: &mut Found) {
-    if body(answer).is_some_and(|body| text(&body["error"], "type").is_empty()) {
+    if envelope(answer).is_some_and(|body| text(&body["error"], "type").is_empty()) {
         found.push("/error/type", "no type");
     }
 }
 
 fn message_missing(answer: &Answer<'_>, found: &mut Found) {
-    if body(answer).is_some_and(|body| text(&body["error"], "message").trim().is_empty()) {
+    if envelope(answer).is_some_and(|body| text(&body["error"], "message").trim().is_empty()) {
         found.push("/error/message", "no message");
+    }
+}
+
+fn nested(answer: &Answer<'_>, found: &mut Found) {
+    // As JSON, as JSON in a string, and as some languages print what they have parsed.
+    const OUTER: [&str; 2] = ["\"type\":\"error\"", "'type':'error'"];
+    let Some(body) = envelope(answer) else { return };
+    let message = text(&body["error"], "message");
+    let bare: String = message.chars().filter(|c| !c.is_whitespace() && *c != '\\').collect();
+    if OUTER.iter().any(|outer| bare.contains(outer)) {
+        found.push("/error/message", "the message holds an envelope of its own");
     }
 }
 

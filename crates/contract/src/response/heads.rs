@@ -187,17 +187,20 @@ fn has_outline(value: &str, outline: &str) -> bool {
 }
 
 fn ratelimit_form(answer: &Answer<'_>, found: &mut Found) {
+    // Of other families, such as those of subscriptions, nothing is promised.
+    const FAMILIES: [&str; 4] = ["input-tokens", "output-tokens", "requests", "tokens"];
     for (name, value) in answer.reply.headers.iter() {
         let name = name.to_ascii_lowercase();
-        let is_limit = ["anthropic-ratelimit-", "anthropic-priority-", "anthropic-fast-"]
+        let rest = ["anthropic-ratelimit-", "anthropic-priority-", "anthropic-fast-"]
             .into_iter()
-            .any(|prefix| name.starts_with(prefix));
-        let is_right = match name.rsplit('-').next() {
-            Some("limit" | "remaining") => value.parse::<u64>().is_ok(),
-            Some("reset") => is_time(value),
+            .find_map(|prefix| name.strip_prefix(prefix));
+        let is_right = match rest.and_then(|rest| rest.rsplit_once('-')) {
+            Some((family, _)) if !FAMILIES.contains(&family) => true,
+            Some((_, "limit" | "remaining")) => value.parse::<u64>().is_ok(),
+            Some((_, "reset")) => is_time(value),
             _ => true,
         };
-        if is_limit && !is_right {
+        if !is_right {
             found.push("", format!("{name} is `{value}`"));
         }
     }

@@ -82,7 +82,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "response/usage-input-zero",
         level: Level::Compatible,
-        sentence: "Every message had some input. `input_tokens` and what the cache took and gave are never all zero.",
+        sentence: "Every message had some input. `input_tokens` and what the cache took and gave are all zero only for a refusal, which may cost nothing.",
         remedy: "Hand on the count of the server behind; many send it only when asked, as with `include_usage`.",
         seen: &[],
         check: Check::Message(usage_input_zero),
@@ -157,7 +157,11 @@ fn stop_reason(message: &Value, found: &mut Found) {
 fn stop_reason_tool(message: &Value, found: &mut Found) {
     let count = calls(message).count();
     match text(message, "stop_reason") {
-        "tool_use" if count == 0 && message["content"].is_array() => {
+        "tool_use"
+            if count == 0
+                && message["content"].is_array()
+                && blocks(message).all(|(_, block)| is_no_call(block)) =>
+        {
             found.push("/stop_reason", "`tool_use`, and no block calls a tool");
         }
         // An answer cut short may hold a call that was not finished; nobody runs it.
@@ -166,6 +170,20 @@ fn stop_reason_tool(message: &Value, found: &mut Found) {
         }
         _ => {}
     }
+}
+
+/// Whether it is known that the client has nothing to run; a block of a later version may be a call.
+fn is_no_call(block: &Value) -> bool {
+    const KINDS: [&str; 6] = [
+        "container_upload",
+        "mcp_tool_use",
+        "redacted_thinking",
+        "server_tool_use",
+        "text",
+        "thinking",
+    ];
+    let kind = view::kind(block);
+    KINDS.contains(&kind) || kind.ends_with("_tool_result")
 }
 
 fn stop_sequence(message: &Value, found: &mut Found) {
@@ -219,7 +237,11 @@ fn usage_input_zero(message: &Value, found: &mut Found) {
     let usage = &message["usage"];
     let cached = ["cache_creation_input_tokens", "cache_read_input_tokens"];
     let is_zero = |name| view::integer(usage, name).is_none_or(|count| count == 0);
-    if view::integer(usage, "input_tokens") == Some(0) && cached.into_iter().all(is_zero) {
+    let is_free = text(message, "stop_reason") == "refusal";
+    if view::integer(usage, "input_tokens") == Some(0)
+        && cached.into_iter().all(is_zero)
+        && !is_free
+    {
         found.push("/usage/input_tokens", "no input at all");
     }
 }

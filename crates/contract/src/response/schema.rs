@@ -14,9 +14,11 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Body, Check, Found, Rule};
+use crate::judge::Blame;
 use crate::level::Level;
 use crate::spec::Edition;
 use crate::validate::{PROBLEMS_MAX, Validators};
+use crate::version::OperationId;
 
 pub(super) const ID: &str = "response/schema";
 
@@ -50,7 +52,7 @@ fn schema(answer: &Answer<'_>, found: &mut Found) {
             let holds = answer.edition.validators.error_holds(body);
             if body.is_object() && !holds {
                 let validator = Answers::of(answer.edition).map(Validators::error);
-                problems(validator, body, &mut left, found);
+                problems(answer, validator, body, &mut left, found);
             }
         }
         Body::Json(body) => {
@@ -83,20 +85,46 @@ fn one(answer: &Answer<'_>, body: &Value, left: &mut usize, found: &mut Found) {
     let Answer { edition, operation, media, .. } = answer;
     if *left > 0 && edition.validators.success_holds(*operation, media, body) == Some(false) {
         let validator = Answers::of(edition).and_then(|open| open.success(*operation, media));
-        problems(validator, body, left, found);
+        problems(answer, validator, body, left, found);
     }
 }
 
-fn problems(validator: Option<&Validator>, body: &Value, left: &mut usize, found: &mut Found) {
+/// Members that came to answers later than a version, and to those of that version, too. A server that was right
+/// before is not wrong since; whether the older version demands them, nobody says.
+const LATER: &[(OperationId, &str, &str)] = &[
+    (OperationId::ModelsGet, "lifecycle", "2026-10-07"),
+    (OperationId::ModelsList, "lifecycle", "2026-10-07"),
+];
+
+fn problems(
+    answer: &Answer<'_>,
+    validator: Option<&Validator>,
+    body: &Value,
+    left: &mut usize,
+    found: &mut Found,
+) {
     let errors = validator.into_iter().flat_map(|validator| validator.iter_errors(body));
     for error in errors.take(*left) {
         *left -= 1;
-        let mut pointer = error.instance_path().to_string();
-        if let ValidationErrorKind::Required { property: Value::String(property) } = error.kind() {
-            pointer = format!("{pointer}/{property}");
-        }
-        found.push(pointer, error.masked().to_string());
+        let pointer = error.instance_path().to_string();
+        let ValidationErrorKind::Required { property: Value::String(member) } = error.kind() else {
+            found.push(pointer, error.masked().to_string());
+            continue;
+        };
+        let since = since(answer, member);
+        let blame = if since.is_some() { Blame::Spec } else { Blame::Target };
+        let since = since.map(|date| format!(", since {date} only")).unwrap_or_default();
+        found.push_of(blame, format!("{pointer}/{member}"), format!("{}{since}", error.masked()));
     }
+}
+
+/// The day since which answers have the member, if that is after the version.
+fn since(answer: &Answer<'_>, member: &str) -> Option<&'static str> {
+    LATER
+        .iter()
+        .find(|(operation, later, _)| *operation == answer.operation && *later == member)
+        .map(|(.., date)| *date)
+        .filter(|date| *date > answer.edition.version.name())
 }
 
 /// The document, with every choice and every union in it open.

@@ -190,6 +190,26 @@ fn check_beta(ask: &Ask<'_>, out: &mut Vec<Finding>) {
     }
 }
 
+/// The values that are not known and have the form of one, `NAME-YYYY-MM-DD`. The list below is of one month and one
+/// SDK, so each of them may be a beta that is missing in it.
+pub fn unlisted_betas(request: &Request) -> impl Iterator<Item = &str> {
+    view::betas(request).filter(|value| !BETAS.contains(value) && is_dated(value))
+}
+
+fn is_dated(value: &str) -> bool {
+    const DATE: &[u8] = b"-0000-00-00";
+    let Some((name, date)) = value.split_at_checked(value.len().saturating_sub(DATE.len())) else {
+        return false;
+    };
+    let is_date = date.len() == DATE.len()
+        && date.bytes().zip(DATE).all(|(byte, outline)| match outline {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == *outline,
+        });
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    is_date && !name.is_empty() && name.bytes().all(is_name)
+}
+
 fn break_beta(base: &Base<'_>, out: &mut Vec<Breach>) {
     /// Known, and without effect on a request that does not use it.
     const KNOWN: &str = "context-management-2025-06-27";
@@ -333,3 +353,25 @@ pub const BETAS: &[&str] = &[
     "user-profiles-billing-2026-10-01",
     "webhooks-2026-10-07",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(betas: &str, expected: &[&str]) {
+        let mut request = Request::default();
+        request.headers.push("anthropic-beta", betas.to_owned());
+        let found: Vec<_> = unlisted_betas(&request).collect();
+        assert_eq!(found, expected, "{betas}");
+    }
+
+    #[test]
+    fn a_name_with_a_date_may_be_a_beta() {
+        check("fast-mode-2026-02-01", &[]);
+        check("fast-mode-2026-02-01,mind-reading-2026-01-01", &["mind-reading-2026-01-01"]);
+        check("mind-reading", &[]);
+        check("mind-reading-2026-1-1", &[]);
+        check("-2026-01-01", &[]);
+        check("Mind reading-2026-01-01", &[]);
+    }
+}

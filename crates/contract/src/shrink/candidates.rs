@@ -175,7 +175,11 @@ fn simpler(number: &Number) -> Vec<Number> {
     match (number.as_i64(), number.as_f64()) {
         (Some(0), _) => Vec::new(),
         (Some(whole), _) => {
-            let mut toward = vec![0, 1, -1, whole / 10, whole / 2, whole - whole.signum()];
+            // Ever smaller steps, so that a limit is found in as many as it has digits.
+            let steps = std::iter::successors(Some(whole / 2), |step| Some(step / 2));
+            let steps = steps.take_while(|step| *step != 0).map(|step| whole - step);
+            let mut toward = vec![0, 1, -1];
+            toward.extend(steps.chain([whole - whole.signum()]));
             toward.retain(|other| other.unsigned_abs() < whole.unsigned_abs());
             from(&toward)
         }
@@ -233,7 +237,7 @@ mod tests {
             &[json!(""), json!("h"), json!("hél"), json!("llo"), json!("héll"), json!("éllo")],
         );
         check(json!("日本"), &[json!(""), json!("日"), json!("本")]);
-        check(json!(1024), &[json!(0), json!(1), json!(102), json!(512), json!(1023)]);
+        check(json!(1024), &[json!(0), json!(1), json!(512), json!(768), json!(1023)]);
         check(json!(-3), &[json!(0), json!(1), json!(-1), json!(-2)]);
         check(json!(0.75), &[json!(0), json!(1)]);
         check(json!(null), &[]);

@@ -88,6 +88,11 @@ pub(super) fn judge(bench: &Bench<'_>, item: &Item) -> Judged {
     let secrets = item.asked.as_ref().map(|asked| &asked.request);
     let secrets =
         secrets.map(|request| Secrets::of(&request.headers, &request.target)).unwrap_or_default();
+    let reply = item.answered.as_ref().and_then(Answered::reply);
+    let secrets = match reply {
+        Some(reply) => secrets.and(&reply.headers, ""),
+        None => secrets,
+    };
     let answered = item.answered.as_ref().map(unpack::answer);
     let (answered, packed) = match &answered {
         Some(Ok(answered)) => (Some(answered), None),

@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::item::{Answered, Asked, Item, Place, Source};
 use super::shape::{self, Shape, Thing};
 use crate::cli::CheckKind;
+use crate::exit::without_keys;
 
 /// What a file is told by: far more than the head of any of them, and the first line of most.
 const PEEK_BYTES: usize = 1024 * 1024;
@@ -101,7 +102,8 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, out: &mut Out<'_>
 }
 
 fn open(path: &Path, kind: Option<CheckKind>, is_named: bool, out: &mut Out<'_>) {
-    let name = path.display().to_string();
+    // What was meant to be a file may be a key.
+    let name = without_keys(&path.display().to_string());
     match File::open(path) {
         Ok(found) => file(Text::new(&name, Some(path), BufReader::new(found)), kind, is_named, out),
         Err(error) => out(Found::Unreadable(Place::of(&name.into()), reason(&error))),

@@ -28,6 +28,17 @@ pub(super) fn target(url: &str) -> Cow<'_, str> {
     }
 }
 
+/// Adds what user and password in a URL are sent as.
+pub(super) fn add_user(url: &str, headers: &mut Headers) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if let Some((user, _)) = authority.rsplit_once('@')
+        && headers.get("authorization").is_none()
+    {
+        headers.push("authorization", format!("Basic {user}"));
+    }
+}
+
 /// The operation, if it is one of this API's. A list of models is many vendors' business, so that one counts only
 /// where the request says whose.
 pub(super) fn operation(request: &Request) -> Option<OperationId> {

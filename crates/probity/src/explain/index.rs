@@ -7,7 +7,7 @@ use chaos::oracle::Code;
 use classify::{Class, Headers, Observation, Reply, Script, classify, stream};
 use contract::errors::{ErrorCode, ErrorType, Retry};
 use contract::external::{Dependence, External};
-use contract::conformance::chain;
+use contract::conformance::{self, chain};
 use contract::level::Level;
 use contract::lint::{self, Lint};
 use contract::models::{Confidence, Models};
@@ -46,7 +46,7 @@ pub fn index(specs: &Specs) -> Vec<Entry> {
     entries.extend(response::all().map(response_rule));
     entries.extend(stream::Rule::ALL.map(stream_rule));
     entries.push(fold_rule());
-    entries.extend(chain::RULES.iter().map(chain_rule));
+    entries.extend(chain::RULES.iter().chain(&conformance::RULES).map(chain_rule));
     entries.extend(exits::EXITS.into_iter().map(exit));
     part(&mut entries);
     relate(&mut entries);

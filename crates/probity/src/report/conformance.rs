@@ -22,12 +22,14 @@ const NAMED_MAX: usize = 6;
 const WORDS_MAX: usize = 60;
 
 /// What rows are about, by the beginning of their ids.
-const GROUPS: [(&str, &str); 5] = [
+const GROUPS: [(&str, &str); 7] = [
     ("accepts/", "valid requests are served"),
     ("refuses/", "broken requests are refused"),
     ("response/", "answers keep their shape"),
     ("stream/", "streams keep their grammar"),
     ("chain/", "what was told is remembered"),
+    ("gateway/", "requests go on as they are"),
+    ("target/", "it stays"),
 ];
 
 /// The part of the report that only a target has.
@@ -86,7 +88,20 @@ fn levels(page: Page, conformance: &Conformance) -> String {
                 standing.lacks.iter().map(|feature| feature.title().to_owned()).collect();
             parts.push(format!("it cannot do without {}", some(&names)));
         }
-        let word = if standing.holds() { paint.green("holds") } else { paint.red("broken") };
+        if !standing.untried.is_empty() && !standing.is_broken() {
+            let names: Vec<_> =
+                standing.untried.iter().map(|feature| feature.title().to_owned()).collect();
+            parts.push(format!("no case said anything about {}", some(&names)));
+        }
+        let word = match standing.word() {
+            "holds" if standing.untested > 0 => {
+                let rules = count(standing.untested, "rule");
+                format!("{}, {rules} untested", paint.green("holds"))
+            }
+            "holds" => paint.green("holds"),
+            "untested" => paint.yellow("untested"),
+            word => paint.red(word),
+        };
         let asked = if standing.level == conformance.level { " (asked for)" } else { "" };
         let name = format!("{}{asked}", standing.level);
         text += &format!("level {name:24}{word}\n");
@@ -236,6 +251,9 @@ pub fn json(conformance: &Conformance) -> Value {
         "levels": conformance.levels.iter().map(|standing| json!({
             "level": standing.level.name(),
             "holds": standing.holds(),
+            "standing": standing.word(),
+            "untried": standing.untried.iter().map(|feature| feature.name()).collect::<Vec<_>>(),
+            "untested": standing.untested,
             "broken_by": standing.broken_by,
             "lacks": standing.lacks.iter().map(|feature| feature.name()).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
@@ -260,6 +278,9 @@ pub fn json(conformance: &Conformance) -> Value {
             "compared": twins.compared, "differ": twins.differ, "not_comparable": twins.not_comparable,
         })),
         "stale": conformance.stale,
+        "gone": conformance.gone.as_ref().map(|gone| json!({
+            "refused": gone.refused, "suspects": gone.suspects,
+        })),
         "upstream": conformance.upstream.map(|address| format!("http://{address}")),
         "evidence": conformance.evidence.iter().map(|evidence| json!({
             "rule": evidence.rule, "case": evidence.case, "blame": evidence.blame.name(), "trace": evidence.trace,

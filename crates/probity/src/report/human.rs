@@ -1,6 +1,6 @@
 //! The report that people read: what was run, what is wrong, how to see it again, and how it ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -68,8 +68,11 @@ pub fn phase(page: Page, name: &str, what: &str, elapsed: Option<Duration>) -> S
 pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
     let mut text = String::new();
     let groups = summary.groups.ranked();
+    // What a rule demands is said once, however many groups break it.
+    let mut explained = BTreeSet::new();
     for group in groups.iter().take(GROUPS_MAX) {
-        text += &block(page, summary.head, group, summary.verbose);
+        let explanation = group.explanation().filter(|text| explained.insert(*text));
+        text += &block(page, summary, group, explanation);
     }
     if groups.len() > GROUPS_MAX {
         let _ = writeln!(
@@ -98,22 +101,32 @@ pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
     if quiet { text.trim_start().to_owned() } else { text }
 }
 
-fn block(page: Page, head: &Head, group: &Group, verbose: bool) -> String {
+fn block(
+    page: Page,
+    summary: &Summary<'_>,
+    group: &Group,
+    explanation: Option<&'static str>,
+) -> String {
+    let Summary { head, verbose, .. } = *summary;
     let Page { width, paint } = page;
     let Group { kind, code, cases, example, .. } = group;
     let title = match group.verdict {
         Verdict::Inconclusive => paint.yellow(format_args!("inconclusive[{code}]")),
+        // The case went right; its answer has something wrong about it.
+        Verdict::Agree => paint.red(format_args!("rule[{code}]")),
         _ => paint.red(format_args!("drift[{code}]")),
     };
     let mut text = format!("\n{title} {} · {}\n", paint.bold(kind), count(*cases, "case"));
-    if let Some(explanation) = group.explanation() {
+    if let Some(explanation) = explanation {
         let _ = writeln!(text, "{}", fold(explanation, width, "  "));
     }
     let mut field = |name: &str, value: &str| {
         let _ = writeln!(text, "  {} {value}", paint.dim(format_args!("{name:9}")));
     };
-    field("expected", &example.expected);
-    field("got", &answers(group));
+    if group.verdict != Verdict::Agree {
+        field("expected", &example.expected);
+        field("got", &answers(group));
+    }
     if *code != "answer-class" && *code != "scripted-class" {
         field("because", &example.trace);
     }

@@ -11,7 +11,7 @@ use wire::target::Key;
 use super::Shrunk;
 use crate::cli::{ShrinkArgs, ShrinkFormat};
 use crate::concrete::Concrete;
-use crate::console::{Paint, count, fold, say, thousands, width};
+use crate::console::{Paint, count, say, thousands};
 use crate::curl::{curl, quote};
 use crate::exit::Stop;
 use crate::settings::Settings;
@@ -84,7 +84,8 @@ fn human(
         let _ = writeln!(text, "  {name:<9}{what}");
     };
     line("draws", &shrunk.drawn.text());
-    line("contract", shrunk.reason.as_deref().unwrap_or("serves it"));
+    let refused = shrunk.reason.as_ref().map(|reason| format!("refuses it: {reason}"));
+    line("contract", refused.as_deref().unwrap_or("serves it"));
     line("before", &Size::of(&shrunk.case.request).text());
     line("after", &Size::of(&shrunk.least).text());
     let number = |number: u64| thousands(usize::try_from(number).unwrap_or(usize::MAX));
@@ -107,8 +108,8 @@ fn human(
         server += &format!(" --model {}", quote(model));
     }
     let file = quote(&path.display().to_string());
-    let again = format!("written to {}: probity replay{server} {file}", path.display());
-    let _ = writeln!(text, "\n{}", fold(&again, width(), ""));
+    // Not folded: it is there to be pasted.
+    let _ = writeln!(text, "\nwritten to {}\n  probity replay{server} {file}", path.display());
     text
 }
 

@@ -101,6 +101,7 @@ pub async fn end(
         }
     }
     let is_complete = is_whole && run.end == End::Complete;
+    trial.gone = run.gone.clone();
     run.conformance = Some(trial.conclude(&run.board.records, is_complete));
 }
 

@@ -5,12 +5,12 @@
 //! says which that is, only cases are sent that mean the same under every model. The price is some work per case, and
 //! cases about the limits of a model that go unsent.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use classify::{Body, Request};
 use contract::case::{Case, Origin, Permitted};
-use contract::conformance::feature::{Feature, Features};
+use contract::conformance::feature::{self, Feature, Features};
 use contract::conformance::model::{is_about_models, renamed};
 use contract::spec::Contract;
 use contract::version::OperationId;
@@ -22,10 +22,18 @@ use crate::embedded;
 /// A longer body is about its length, which is the same for all models, and is costly to judge.
 const JUDGED_BYTES_MAX: u64 = 256 * 1024;
 
+/// Cases that are sent about a feature that is off: enough to see whether a declaration is still true, and in how many
+/// ways it fails.
+const OFF_MAX: usize = 6;
+
 /// Decides about each case.
 pub struct Fit {
     contract: Arc<Contract>,
     absent: Features,
+    /// What is broken or declared unsupported: a few cases show it, and more would say the same.
+    off: Features,
+    /// Cases let through of what is off, valid ones apart from the others.
+    let_through: Mutex<BTreeMap<(Feature, bool), usize>>,
     /// Whether our own mock stands behind the target, and honours what only it can.
     has_mock: bool,
     swap: Option<Swap>,
@@ -40,7 +48,12 @@ struct Swap {
 }
 
 impl Fit {
-    pub fn new(contract: &Arc<Contract>, facts: &Facts, absent: Features, has_mock: bool) -> Self {
+    pub fn new(
+        contract: &Arc<Contract>,
+        facts: &Facts,
+        (absent, off): (Features, Features),
+        has_mock: bool,
+    ) -> Self {
         let now = Now::at_date(&contract.as_of).unwrap_or(Now { unix_seconds: 0 });
         let there = contract.models.current.iter().filter(|model| model.is_there(&contract.as_of));
         let all = || there.map(|model| model.id.clone()).collect();
@@ -50,7 +63,8 @@ impl Fit {
             state: State::new(),
             now,
         });
-        Self { contract: Arc::clone(contract), absent, has_mock, swap }
+        let let_through = Mutex::default();
+        Self { contract: Arc::clone(contract), absent, off, let_through, has_mock, swap }
     }
 
     /// The case as the target is to get it, or why it makes no sense to it.
@@ -65,10 +79,29 @@ impl Fit {
                 return Err(reason);
             }
         }
-        match &self.swap {
-            Some(swap) => swap.fit(&self.contract, case),
-            None => Ok(case),
+        let case = match &self.swap {
+            Some(swap) => swap.fit(&self.contract, case)?,
+            None => case,
+        };
+        match self.is_one_too_many(&case) {
+            true => {
+                Err("the target has not what it is about, or has it broken: a few such were sent")
+            }
+            false => Ok(case),
         }
+    }
+
+    /// Whether enough cases about something that is off were let through.
+    fn is_one_too_many(&self, case: &Case) -> bool {
+        if self.off.is_empty() {
+            return false;
+        }
+        let features = feature::of(case.version, case.operation, &case.request);
+        let Some(feature) = features.both(self.off).iter().next() else { return false };
+        let mut let_through = self.let_through.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = let_through.entry((feature, matches!(case.origin, Origin::Valid))).or_default();
+        *count += 1;
+        *count > OFF_MAX
     }
 }
 

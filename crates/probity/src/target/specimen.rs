@@ -61,7 +61,7 @@ impl Specimens {
         features: Features,
         behind: Option<&Exchange>,
     ) {
-        if record.verdict != Verdict::Drift {
+        if !matches!(record.verdict, Verdict::Drift | Verdict::Agree) {
             return;
         }
         let is_ours = |blame| matches!(blame, Blame::Spec | Blame::Harness);
@@ -101,8 +101,7 @@ impl Specimens {
     fn wants(&self, about: &About, case: &Case, finding: &Finding) -> bool {
         let Some(known) = self.0.get(about) else { return self.0.len() < SPECIMENS_MAX };
         let weight = |request: &Request, finding: &Finding| (finding.level, request.body.len());
-        let is_lighter =
-            weight(&case.request, finding) < weight(&known.request, &known.finding);
+        let is_lighter = weight(&case.request, finding) < weight(&known.request, &known.finding);
         is_lighter && (matches!(about, About::Row(_)) || known.case == case.id.0)
     }
 }

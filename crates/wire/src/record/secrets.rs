@@ -62,6 +62,10 @@ impl Secrets {
             if is_telling(name) {
                 in_header(name, value, &mut found);
             }
+            // What is known by its shape is known in other forms, too.
+            for text in [name, value] {
+                found.extend(key(text.as_bytes(), 0).map(|place| text.as_bytes()[place].to_vec()));
+            }
             if value.contains("://") || name.eq_ignore_ascii_case("location") {
                 in_address(value, &mut found);
             }

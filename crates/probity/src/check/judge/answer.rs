@@ -1,7 +1,9 @@
 //! What is wrong with an answer: by the rules for answers and streams, and by its class where those are silent.
 
-use classify::stream::{self, Violation};
-use classify::{Class, Request, classify};
+use std::collections::BTreeSet;
+
+use classify::stream::{self, NoteKind, Violation};
+use classify::{Class, Reply, Request, classify};
 use contract::judge::{Blame, Finding};
 use contract::response;
 use serde_json::Value;
@@ -34,13 +36,20 @@ pub(super) fn judge(
         let known = item.asked.as_ref().is_some_and(|asked| asked.has_body);
         let request = request.filter(|_| known).unwrap_or(&nothing);
         findings = response::check(edition, operation, request, class, reply);
+        if is_refused_request && (200..300).contains(&reply.status) {
+            findings = response::of_form(findings);
+        }
     }
     if findings.is_empty() {
         findings.extend(of_class(class, answered, request, item, is_refused_request));
     }
-    let is_of_stream = findings.iter().any(|finding| stream::Rule::parse(finding.rule).is_some());
-    let violations = answered.reply().filter(|_| is_of_stream);
-    let violations = violations.map_or_else(Vec::new, |reply| stream::lint(&reply.body).violations);
+    let is_stream = |reply: &&Reply| {
+        reply.headers.get("content-type").is_some_and(|media| media.starts_with(EVENT_STREAM))
+    };
+    let lint = answered.reply().filter(is_stream).map(|reply| stream::lint(&reply.body));
+    let (violations, notes) = lint.map(|lint| (lint.violations, lint.notes)).unwrap_or_default();
+    let kinds: BTreeSet<NoteKind> = notes.iter().map(|note| note.kind).collect();
+    judged.notes.extend(kinds.into_iter().map(told));
     for finding in findings {
         let violation = violations.iter().find(|violation| violation.rule.id() == finding.rule);
         judged.faults.push(match violation {
@@ -54,6 +63,22 @@ pub(super) fn judge(
                 trace: Vec::new(),
             },
         });
+    }
+}
+
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// What is odd in a stream and no fault.
+fn told(note: NoteKind) -> &'static str {
+    match note {
+        NoteKind::ByteOrderMark => "the stream begins with a byte order mark",
+        NoteKind::PingOutside => "a `ping` before `message_start` or after the end",
+        NoteKind::UnknownBlock => "a content block of a type not known here",
+        NoteKind::UnknownCitation => "a citation of a type not known here",
+        NoteKind::UnknownDelta => "a delta of a type not known here",
+        NoteKind::UnknownErrorType => "an error of a type not known here, in a stream",
+        NoteKind::UnknownEvent => "an event not known here",
+        NoteKind::UnknownStopReason => "a stop reason not known here",
     }
 }
 

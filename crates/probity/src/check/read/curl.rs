@@ -223,9 +223,10 @@ fn header(headers: &mut Headers, field: &str) {
 
 fn request(line: Line) -> Result<Asked, String> {
     let url = line.url.ok_or("names no URL")?;
+    let mut headers = line.headers;
+    route::add_user(&url, &mut headers);
     let has_data = !line.data.is_empty() || line.is_unknown;
     let implied = if has_data && !line.is_get { "POST" } else { "GET" };
-    let mut headers = line.headers;
     if has_data && headers.get("content-type").is_none() {
         let media =
             if line.is_json { "application/json" } else { "application/x-www-form-urlencoded" };

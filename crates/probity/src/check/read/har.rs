@@ -125,6 +125,7 @@ fn item(place: Place, entry: &Value) -> Found {
         headers: headers(&asked["headers"]),
         body: Body::Empty,
     };
+    route::add_user(url, &mut request.headers);
     if route::operation(&request).is_none() {
         return Found::Other;
     }

@@ -10,14 +10,14 @@ use super::told::Told;
 
 const LABEL: &str = "probity";
 /// The width of a letter in the font of such badges, on average; `textLength` makes it exact.
-const LETTER_PX: usize = 7;
+const LETTER_TENTHS_PX: usize = 62;
 const PADDING_PX: usize = 6;
 
 /// The picture.
 pub fn svg(told: &Told<'_>) -> String {
     let message = message(told);
     let (_, color) = color(told);
-    let width = |text: &str| text.chars().count() * LETTER_PX;
+    let width = |text: &str| text.chars().count() * LETTER_TENTHS_PX / 10;
     let (left, right) = (width(LABEL) + 2 * PADDING_PX, width(&message) + 2 * PADDING_PX);
     let text = |start: usize, words: &str| {
         format!(
@@ -50,7 +50,8 @@ pub fn svg(told: &Told<'_>) -> String {
 /// What badge services read.
 pub fn json(told: &Told<'_>) -> String {
     let (name, _) = color(told);
-    let badge = json!({"schemaVersion": 1, "label": LABEL, "message": message(told), "color": name});
+    let badge =
+        json!({"schemaVersion": 1, "label": LABEL, "message": message(told), "color": name});
     format!("{badge}\n")
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use contract::conformance::probe::Support;
+use contract::conformance::standing::LevelStanding;
 
 use super::told::{Breach, Told};
 use crate::console::{count, thousands};
@@ -46,12 +47,22 @@ fn levels(told: &Told<'_>) -> String {
             text,
             "| {} | {} | {} | {} |",
             standing.level,
-            if standing.holds() { "✓ holds" } else { "✗ broken" },
+            match standing.word() {
+                "holds" => "✓ holds",
+                "untested" => "? untested",
+                _ => "✗ broken",
+            },
             count(standing.broken_by.len(), "rule"),
-            lacks.join(", ")
+            if standing.is_broken() { lacks.join(", ") } else { untried(standing) }
         );
     }
     text
+}
+
+/// What stands in the way of a level that is not broken.
+fn untried(standing: &LevelStanding) -> String {
+    let names: Vec<_> = standing.untried.iter().map(|feature| feature.title()).collect();
+    if names.is_empty() { String::new() } else { format!("untried: {}", names.join(", ")) }
 }
 
 fn features(told: &Told<'_>) -> String {

@@ -109,10 +109,10 @@ fn head(html: &mut Html, told: &Told<'_>) {
 
 fn card(html: &mut Html, told: &Told<'_>, standing: &LevelStanding) {
     html.raw("<article class=\"card\">\n<h2>").raw(standing.level.name()).raw(" ");
-    if standing.holds() {
-        put_look(html, Look::Good, "holds");
-    } else {
-        put_look(html, Look::Wrong, "broken");
+    match standing.word() {
+        "holds" => put_look(html, Look::Good, "holds"),
+        "untested" => put_look(html, Look::Unknown, "untested"),
+        word => put_look(html, Look::Wrong, word),
     }
     if standing.level == told.conformance.level {
         html.raw(" <span class=\"tag\">asked for</span>");
@@ -122,9 +122,15 @@ fn card(html: &mut Html, told: &Told<'_>, standing: &LevelStanding) {
         let lacks: Vec<_> = standing.lacks.iter().map(|feature| feature.title()).collect();
         html.raw("<p>It cannot do without ").text(&lacks.join(", ")).raw(".</p>\n");
     }
-    let rows = || told.conformance.rows.iter();
-    let own = rows().filter(|row| is_new_at(row, standing.level));
-    let own: Vec<_> = own.collect();
+    if !standing.untried.is_empty() && !standing.is_broken() {
+        let untried: Vec<_> = standing.untried.iter().map(|feature| feature.title()).collect();
+        html.raw("<p>No case said anything about ").text(&untried.join(", ")).raw(".</p>\n");
+    }
+    if standing.untested > 0 {
+        html.raw("<p class=\"dim\">").text(&count(standing.untested, "rule")).raw(" untested.</p>\n");
+    }
+    let rows = told.conformance.rows.iter();
+    let own: Vec<_> = rows.filter(|row| is_new_at(row, standing.level)).collect();
     if !standing.broken_by.is_empty() {
         html.raw("<p><b>").text(&count(standing.broken_by.len(), "rule")).raw("</b>");
         if own.len() < standing.broken_by.len() {
@@ -156,8 +162,21 @@ fn anchor(id: &str) -> String {
 fn features(html: &mut Html, told: &Told<'_>) {
     html.raw("<section aria-labelledby=\"features\">\n<h2 id=\"features\">Features</h2>\n");
     html.raw("<p class=\"dim\">One plain request for each, before any case was sent.</p>\n");
+    let (works, others): (Vec<_>, Vec<_>) =
+        told.conformance.features.iter().partition(|(_, support)| *support == Support::Works);
+    if !works.is_empty() {
+        html.raw("<ul class=\"works\">\n");
+        for (feature, _) in works {
+            html.raw("<li><span class=\"v p\">✓ ").raw(feature.title()).raw("</span></li>\n");
+        }
+        html.raw("</ul>\n");
+    }
+    if others.is_empty() {
+        html.raw("</section>\n");
+        return;
+    }
     html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"features\"><table class=\"codes\">\n<thead><tr><th scope=\"col\">feature</th><th scope=\"col\">probe</th><th scope=\"col\">seen</th></tr></thead>\n<tbody>\n");
-    for (feature, support) in &told.conformance.features {
+    for (feature, support) in others {
         html.raw("<tr><th scope=\"row\">").raw(feature.title()).raw("</th><td>");
         let (look, word) = match support {
             Support::Works => (Look::Good, "works"),

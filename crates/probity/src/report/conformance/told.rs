@@ -107,14 +107,12 @@ impl Told<'_> {
     fn breach<'a>(&'a self, row: &'a Row) -> Breach<'a> {
         let word = word(&row.id);
         let is_meant = |entry: &&Entry| {
-            let kinds = [Kind::Rule, Kind::Family, Kind::External];
-            let answers = [Kind::ResponseRule, Kind::StreamRule];
-            let is_of = if row.id.starts_with("refuses/") {
-                kinds.contains(&entry.kind)
+            if row.id.starts_with("refuses/") {
+                let kinds = [Kind::Rule, Kind::Family, Kind::External];
+                kinds.contains(&entry.kind) && entry.answers_to(word)
             } else {
-                answers.contains(&entry.kind)
-            };
-            is_of && entry.answers_to(word)
+                entry.id == row.id
+            }
         };
         let seen = response::find(&row.id).map(|rule| rule.seen);
         let seen = seen.or_else(|| stream::Rule::parse(&row.id).map(stream::Rule::seen));
@@ -142,7 +140,10 @@ impl Breach<'_> {
                 Some(what) => format!("{} Here: {what}.", entry.text),
                 None => entry.text.clone(),
             },
-            None => format!("Requests that break `{}` are refused.", word(id)),
+            None if id.starts_with("refuses/") => {
+                format!("A request that breaks `{}` is refused.", word(id))
+            }
+            None => format!("`{id}` is kept."),
         }
     }
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use classify::stream::{self, TraceLine};
+use classify::stream::{self, TraceLine, Violation};
 use classify::{Body, Observation, Reply, Request};
 use contract::conformance::blame::Exchange;
 use contract::level::Level;
 use wire::journal::is_allowed;
+use wire::record::secrets::Secrets;
 
 use super::super::told::{Breach, Told, meaning};
 use super::{LINE_CHARS_MAX, Look, anchor, put_look};
@@ -40,7 +41,9 @@ pub(super) fn sections(html: &mut Html, told: &Told<'_>) {
         if own.is_empty() {
             continue;
         }
-        html.raw("<section class=\"sc\">\n<h3 id=\"level-").raw(level.name()).raw("\">Breaks level ");
+        html.raw("<section class=\"sc\">\n<h3 id=\"level-")
+            .raw(level.name())
+            .raw("\">Breaks level ");
         html.raw(level.name()).raw(" <span class=\"dim\">").text(&count(own.len(), "rule"));
         html.raw("</span> <a class=\"up\" href=\"#matrix\">↑ matrix</a></h3>\n<p class=\"dim\">");
         html.raw(meaning(level)).raw("</p>\n");
@@ -69,14 +72,15 @@ fn put(html: &mut Html, told: &Told<'_>, breach: &Breach<'_>, story: Option<&Htm
     let why = breach.specimen.map(|specimen| &*specimen.finding.trace).or(row.why.as_deref());
     html.brief(&told.key.scrub(why.unwrap_or_default()), LINE_CHARS_MAX);
     html.raw("</span></summary>\n<div class=\"in\" id=\"").text(&anchor(&row.id)).raw("\">\n<p>");
-    html.brief(&breach.demand(), WORDS_CHARS_MAX).raw("</p>\n");
+    html.prose(&breach.demand()).raw("</p>\n");
     if let Some(story) = story {
         html.html(story);
     }
     facts(html, told, breach);
     let specimen = breach.specimen.map(|specimen| &specimen.case);
     // A pair of answers is compared under the name of its stream with another origin, which cannot be sent.
-    let case = specimen.or_else(|| row.examples.first()).map(|id| id.replacen("/twin/", "/valid/", 1));
+    let case =
+        specimen.or_else(|| row.examples.first()).map(|id| id.replacen("/twin/", "/valid/", 1));
     if let Some(case) = case {
         html.raw("<p class=\"cmd\"><code>");
         html.text(&told.key.scrub(&told.head.replay_command(&case))).raw("</code></p>\n");
@@ -88,7 +92,10 @@ fn facts(html: &mut Html, told: &Told<'_>, breach: &Breach<'_>) {
     let row = breach.row;
     if let Some(entry) = breach.entry {
         if !entry.remedy.is_empty() {
-            html.raw("<p><b>Remedy for callers and servers.</b> ").text(&entry.remedy).raw("</p>\n");
+            // The words about a request are for whoever makes it.
+            let is_of_request = row.id.starts_with("refuses/");
+            let whose = if is_of_request { "As a caller." } else { "Remedy." };
+            html.raw("<p><b>").raw(whose).raw("</b> ").prose(&entry.remedy).raw("</p>\n");
         }
         if !entry.source.is_empty() {
             html.raw("<p class=\"dim\">Stated in ").text(&entry.source).raw("</p>\n");
@@ -120,7 +127,8 @@ fn story(told: &Told<'_>, breach: &Breach<'_>) -> Html {
     let Some(specimen) = breach.specimen else { return html };
     let finding = &specimen.finding;
     if finding.rule.starts_with("answer-") {
-        html.raw("<div class=\"two\"><div><h4>Expected</h4><p>").brief(&specimen.expected, WORDS_CHARS_MAX);
+        html.raw("<div class=\"two\"><div><h4>Expected</h4><p>")
+            .brief(&specimen.expected, WORDS_CHARS_MAX);
         html.raw("</p></div><div><h4>What came back</h4><p>");
         html.brief(&told.key.scrub(&specimen.got), WORDS_CHARS_MAX).raw("</p></div></div>\n");
     }
@@ -138,8 +146,13 @@ fn story(told: &Told<'_>, breach: &Breach<'_>) -> Html {
         place(&mut html, told, reply, breach);
     }
     html.raw("<div class=\"two\"><div><h4>Request</h4>");
-    let line = curl(&specimen.request, Some(&told.head.target)).lines("");
-    html.raw("<pre>").lines(&told.key.scrub(&line), CURL_CHARS_MAX).raw("</pre></div>\n");
+    let line = curl(&specimen.request, Some(&told.head.target));
+    html.raw("<pre>").lines(&told.key.scrub(&line.lines("")), CURL_CHARS_MAX).raw("</pre>");
+    if line.body_file.is_some() {
+        html.raw("<p class=\"dim\">The body has ").text(&count_of_bytes(&specimen.request));
+        html.raw("; the command at the end makes and sends it.</p>");
+    }
+    html.raw("</div>\n");
     html.raw("<div><h4>Answer</h4>");
     answer(&mut html, told, specimen.observation.as_ref());
     html.raw("</div></div>\n");
@@ -158,25 +171,32 @@ fn place(html: &mut Html, told: &Told<'_>, reply: &Reply, breach: &Breach<'_>) {
         let lint = (!specimen.is_cut).then(|| stream::lint(&body));
         let violations = lint.map(|lint| lint.violations).unwrap_or_default();
         if let Some(violation) = violations.iter().find(|violation| violation.rule == rule) {
-            events(html, &violation.trace);
+            events(html, violation);
         }
         return;
     }
     let pointer = &specimen.finding.pointer;
     let value = serde_json::from_slice::<serde_json::Value>(&body).ok();
-    if let Some(value) = value.as_ref().and_then(|value| value.pointer(pointer)).filter(|_| !pointer.is_empty()) {
+    if let Some(value) =
+        value.as_ref().and_then(|value| value.pointer(pointer)).filter(|_| !pointer.is_empty())
+    {
         html.raw("<pre class=\"at\">").brief(pointer, FIELD_CHARS_MAX).raw("  ");
         html.brief(&value.to_string(), FIELD_CHARS_MAX).raw("</pre>\n");
     }
 }
 
-fn events(html: &mut Html, trace: &[TraceLine]) {
+fn events(html: &mut Html, violation: &Violation) {
     html.raw("<div class=\"scroll\"><table class=\"trace\">\n<thead><tr><th scope=\"col\">event</th><th scope=\"col\">byte</th><th scope=\"col\">name</th><th scope=\"col\">data</th></tr></thead>\n<tbody>\n");
-    for line in trace {
+    for line in &violation.trace {
         let TraceLine { event_idx, offset, name, data_excerpt, is_culprit } = line;
         html.raw(if *is_culprit { "<tr class=\"culprit\"><td>▶ " } else { "<tr><td>" });
         html.count(*event_idx).raw("</td><td>").count(*offset).raw("</td><td>");
         html.brief(name, FIELD_CHARS_MAX).raw("</td><td>").text(data_excerpt).raw("</td></tr>\n");
+    }
+    if violation.trace.iter().all(|line| !line.is_culprit) {
+        // What is missing is missing at the end.
+        html.raw("<tr class=\"culprit\"><td>▶ ").count(violation.event_idx).raw("</td><td>");
+        html.count(violation.offset).raw("</td><td></td><td>nothing more came</td></tr>\n");
     }
     html.raw("</tbody>\n</table></div>\n");
 }
@@ -185,7 +205,9 @@ fn answer(html: &mut Html, told: &Told<'_>, observation: Option<&Observation>) {
     match observation {
         Some(Observation::Reply(reply)) => put_reply(html, told, reply, BODY_CHARS_MAX),
         Some(Observation::Cut(cut)) => {
-            html.raw("<p>The connection ended early: ").text(&format!("{:?}", cut.kind)).raw("</p>");
+            html.raw("<p>The connection ended early: ")
+                .text(&format!("{:?}", cut.kind))
+                .raw("</p>");
             if let Some(reply) = &cut.partial {
                 put_reply(html, told, reply, BODY_CHARS_MAX);
             }
@@ -200,20 +222,26 @@ fn answer(html: &mut Html, told: &Told<'_>, observation: Option<&Observation>) {
 /// Header fields pass the allow-list of journals.
 fn put_reply(html: &mut Html, told: &Told<'_>, reply: &Reply, chars_max: usize) {
     html.raw("<pre><b>").number(reply.status).raw("</b>\n");
+    // What the server gives as a secret of its own, such as a cookie, is nobody else's.
+    let secrets = Secrets::default().and(&reply.headers, "");
     // What a clock decides would make two runs differ.
     let shown = |name: &str| is_allowed(name) && !name.eq_ignore_ascii_case("date");
     for (name, value) in reply.headers.iter().filter(|(name, _)| shown(name)) {
         html.brief(name, FIELD_CHARS_MAX).raw(": ");
-        html.brief(&told.key.scrub(value), FIELD_CHARS_MAX).raw("\n");
+        let value = secrets.scrub_target(&told.key.scrub(value));
+        html.brief(&value, FIELD_CHARS_MAX).raw("\n");
     }
-    html.raw("\n").lines(&text(told, &reply.body), chars_max).raw("</pre>");
+    let body = secrets.scrub(&text(told, &reply.body));
+    html.raw("\n").lines(&body, chars_max).raw("</pre>");
 }
 
 fn behind(html: &mut Html, told: &Told<'_>, exchange: &Exchange) {
     let Exchange { request, reply, breaks } = exchange;
     html.raw("<div class=\"two\"><div><h4>What the upstream got</h4>");
     for broken in breaks.iter().take(3) {
-        html.raw("<p class=\"detail\">✗ ").brief(&told.key.scrub(broken), WORDS_CHARS_MAX).raw("</p>");
+        html.raw("<p class=\"detail\">✗ ")
+            .brief(&told.key.scrub(broken), WORDS_CHARS_MAX)
+            .raw("</p>");
     }
     html.raw("<pre><b>").brief(&request.method, FIELD_CHARS_MAX).raw(" ");
     html.brief(&told.key.scrub(&request.target), FIELD_CHARS_MAX).raw("</b>\n");
@@ -227,8 +255,12 @@ fn request_text<'a>(told: &Told<'_>, request: &'a Request) -> Cow<'a, str> {
     match &request.body {
         Body::Empty => "".into(),
         Body::Bytes(bytes) => text(told, bytes).into(),
-        Body::Repeat { .. } => format!("{} bytes", request.body.len()).into(),
+        Body::Repeat { .. } => count_of_bytes(request).into(),
     }
+}
+
+fn count_of_bytes(request: &Request) -> String {
+    count(usize::try_from(request.body.len()).unwrap_or(usize::MAX), "byte")
 }
 
 /// Without the key, and only then cut by whoever shows it: a key across the limit would leave its first half.

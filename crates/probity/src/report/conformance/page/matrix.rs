@@ -3,8 +3,8 @@
 use contract::conformance::standing::{Row, Standing};
 use contract::level::Level;
 
-use super::super::told::Told;
 use super::super::GROUPS;
+use super::super::told::Told;
 use super::{LINE_CHARS_MAX, Look, anchor};
 use crate::html::Html;
 
@@ -80,10 +80,10 @@ fn put_row(html: &mut Html, told: &Told<'_>, row: &Row) {
 
 /// A breach counts at its level and at every stricter one; what is kept is kept at all.
 fn put_cell(html: &mut Html, row: &Row, level: Level) {
-    let is_below = row.standing == Standing::SilentlyWrong
-        && row.level.is_some_and(|weakest| level < weakest);
+    let is_below =
+        row.standing == Standing::SilentlyWrong && row.level.is_some_and(|weakest| level < weakest);
     if is_below {
-        html.raw("<td class=\"n\">· counts not</td>");
+        html.raw("<td class=\"n\">· not asked</td>");
         return;
     }
     let look = Look::of(row.standing);
@@ -114,5 +114,7 @@ fn key(html: &mut Html) {
         });
         html.raw("</li>\n");
     }
-    html.raw("<li><span class=\"v n\">·</span> wrong, and nobody at this level minds</li>\n</ul>\n");
+    html.raw(
+        "<li><span class=\"v n\">·</span> wrong, and nobody at this level minds</li>\n</ul>\n",
+    );
 }
