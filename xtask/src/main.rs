@@ -109,12 +109,15 @@ fn test(sh: &Shell) -> Cmd<'_> {
 /// The tool, run where the caller stands, so that the paths among its arguments mean what they say.
 fn tool<'sh>(sh: &'sh Shell, verb: &str, args: &[OsString]) -> Cmd<'sh> {
     // Only trials of clients take a handshake, and a cold build of the contract has no time to spare.
-    let lean: &[&str] = if ["contract", "merge"].contains(&verb) { &["--no-default-features"] } else { &[] };
+    let lean: &[&str] =
+        if ["contract", "merge"].contains(&verb) { &["--no-default-features"] } else { &[] };
     let tool = cmd!(sh, "cargo run --quiet --profile contract -p probity {lean...} -- {verb}");
     let is_told = args.iter().any(|arg| arg.to_string_lossy().starts_with("--snapshots"));
     let snapshots = match verb {
         "chaos" | "contract" | "merge" if is_told => None,
-        "chaos" | "contract" | "merge" if sh.current_dir() == root() => Some(PathBuf::from("snapshots")),
+        "chaos" | "contract" | "merge" if sh.current_dir() == root() => {
+            Some(PathBuf::from("snapshots"))
+        }
         "chaos" | "contract" | "merge" => Some(root().join("snapshots")),
         _ => None,
     };

@@ -142,8 +142,15 @@ impl Witness {
 
 /// What stands in a request that names something which only our mock knows or can have made: ids of batches, files
 /// and containers, signatures, encrypted content, addresses.
-const OURS: [&str; 7] =
-    ["msgbatch_", "\"file_id\"", "\"container\"", "\"signature\"", "redacted_thinking", "encrypted_", "\"url\""];
+const OURS: [&str; 7] = [
+    "msgbatch_",
+    "\"file_id\"",
+    "\"container\"",
+    "\"signature\"",
+    "redacted_thinking",
+    "encrypted_",
+    "\"url\"",
+];
 
 /// A segment of a case id.
 fn is_name(text: &str) -> bool {

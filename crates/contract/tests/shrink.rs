@@ -1,7 +1,5 @@
 //! The search for a smaller request, tried on functions instead of servers.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the message")]
-
 use classify::{Body, Headers, Request};
 use contract::shrink::Search;
 use proptest::prelude::*;

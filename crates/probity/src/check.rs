@@ -89,10 +89,9 @@ impl<'s> Tally<'s> {
             let shape = match kind {
                 ReportKind::Json => json::Shape::Object,
                 ReportKind::Ndjson => json::Shape::Lines,
-                ReportKind::Badge
-                | ReportKind::Html
-                | ReportKind::Junit
-                | ReportKind::Markdown => continue,
+                ReportKind::Badge | ReportKind::Html | ReportKind::Junit | ReportKind::Markdown => {
+                    continue;
+                }
             };
             let begun = json::Writer::begin(Box::new(create(path)?), shape, head);
             writers.push(begun.map_err(|error| failed(path, &error))?);

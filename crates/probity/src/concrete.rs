@@ -191,7 +191,7 @@ pub fn read_case(contract: &Contract, argument: &str) -> Result<Case, Stop> {
     let path = Path::new(argument);
     let concrete = Concrete::parse(contract, &read(path)?);
     let concrete = concrete.map_err(|why| Stop::usage(format!("{argument}: {why}")))?;
-    let name = path.file_name().map_or("-".into(), |name| name.to_string_lossy());
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     Ok(concrete.case(contract, &name))
 }
 
@@ -336,7 +336,13 @@ fn conceal(request: &mut Request, body: &[u8]) {
     for (name, value) in &mut request.headers.0 {
         let is_harmless = value.contains(KEY_PLACEHOLDER) || value.contains(FAKE);
         if is_telling(name) && !is_harmless {
-            *value = secrets.scrub(value).into();
+            *value = match value.split_once(' ') {
+                // Without its scheme the caller's own would be refused.
+                Some((scheme, _)) if scheme.eq_ignore_ascii_case("bearer") => {
+                    format!("{scheme} {KEY_PLACEHOLDER}").into()
+                }
+                _ => secrets.scrub(value).into(),
+            };
         }
     }
     request.target = secrets.scrub_target(&request.target).into();
@@ -418,6 +424,6 @@ mod tests {
             rule(&good.replace("\"max_tokens\":1,", "")).as_deref(),
             Some("schema: max_tokens: Field required")
         );
-        assert_eq!(rule("{").as_deref(), Some("json-malformed"));
+        assert_eq!(rule("{").as_deref(), Some("body-not-json"));
     }
 }

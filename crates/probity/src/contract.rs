@@ -17,12 +17,12 @@ use crate::console::{self, Paint, complain, count, say};
 use crate::curl;
 use crate::exit::{Exit, Stop, decide};
 use crate::explain;
+use crate::ledger::{self, Comparison, Folders, Ledger, Mode};
 use crate::live;
 use crate::live::estimate;
-use crate::ledger::{self, Comparison, Folders, Ledger, Mode};
 use crate::outcome::{asides, empty_shard, reasons};
-use crate::report::human::Page;
 use crate::report::conformance::{Told, badge, markdown, page};
+use crate::report::human::Page;
 use crate::report::{Head, Summary, github, human, json, junit};
 use crate::reporter::{Reporter, create, failed};
 use crate::resume;
@@ -327,7 +327,9 @@ fn write_reports(
                     .map_err(|error| Stop::new(Exit::Internal, format!("JUnit: {error}")))?;
                 text
             }
-            (ReportKind::Badge, Some(told)) if path.extension().is_some_and(|ext| ext == "json") => {
+            (ReportKind::Badge, Some(told))
+                if path.extension().is_some_and(|ext| ext == "json") =>
+            {
                 badge::json(told).into_bytes()
             }
             (ReportKind::Badge, Some(told)) => badge::svg(told).into_bytes(),
@@ -338,9 +340,7 @@ fn write_reports(
             // They are written as the run goes.
             (ReportKind::Json | ReportKind::Ndjson, _) => continue,
         };
-        create(path)?
-            .write_all(&key.scrub_bytes(&text))
-            .map_err(|error| failed(path, &error))?;
+        create(path)?.write_all(&key.scrub_bytes(&text)).map_err(|error| failed(path, &error))?;
     }
     Ok(())
 }

@@ -129,9 +129,8 @@ const KEY_VARIABLES: [&str; 2] = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"];
 /// `12 | api_key `, as the reader of a configuration shows the line that it does not understand.
 fn is_shown_setting(name: &str) -> bool {
     let number_and_name = name.split_once('|');
-    number_and_name.is_some_and(|(number, name)| {
-        number.trim().parse::<u32>().is_ok() && is_telling(name)
-    })
+    number_and_name
+        .is_some_and(|(number, name)| number.trim().parse::<u32>().is_ok() && is_telling(name))
 }
 
 #[expect(clippy::print_stderr, reason = "the last words of a panic have no other way out")]

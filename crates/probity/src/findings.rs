@@ -59,12 +59,13 @@ impl Groups {
         }
         let bytes = case.map_or(0, |case| case.request.body.len());
         for finding in &record.findings {
-            let kind = match is_about_form(finding) {
+            let is_apart = is_about_form(finding) || finding.rule == "unreachable";
+            let kind = match is_apart {
                 true => record.operation.name().to_owned(),
                 false => kind(record),
             };
             let example = || Example::new(case, record, finding, base_url);
-            let wanted = if is_about_form(finding) { String::new() } else { expected(record) };
+            let wanted = if is_apart { String::new() } else { expected(record) };
             let group =
                 self.0.entry((kind.clone(), finding.rule, wanted)).or_insert_with(|| Group {
                     kind,

@@ -14,8 +14,8 @@ use crate::selection::Shard;
 use crate::settings::Settings;
 use crate::specs::Specs;
 use crate::target::Conformance;
-use crate::target::pulse::Gone;
 use crate::target::ledger::Compared;
+use crate::target::pulse::Gone;
 
 /// What is wrong beside the cases.
 pub(crate) fn asides(
@@ -125,8 +125,9 @@ pub(crate) fn reasons(
         if !level.broken_by.is_empty() {
             let rules = count(level.broken_by.len(), "rule");
             reasons.push(Stop::new(Exit::Findings, format!("level {name} is broken by {rules}")));
-        } else if !level.is_broken() && !level.holds() && settings.globs.is_empty() {
-            let why = format!("level {name} is untested: no case said anything about what it needs");
+        } else if !level.is_broken() && !level.holds() && was_to_be_all(settings, run) {
+            let why =
+                format!("level {name} is untested: no case said anything about what it needs");
             reasons.push(Stop::new(Exit::NotChecked, why));
         }
     }
@@ -158,6 +159,12 @@ pub(crate) fn reasons(
         ));
     }
     reasons
+}
+
+/// Whether the run was meant to try everything, and nothing on the way to its end says why it did not.
+fn was_to_be_all(settings: &Settings, run: &Run) -> bool {
+    let is_cut_short = matches!(run.end, End::Exhausted | End::TimeUp);
+    settings.selection.is_everything() && !is_cut_short
 }
 
 /// The shard, if no case fell into it: that is chance and no fault.

@@ -63,10 +63,9 @@ impl Reporter {
             let shape = match kind {
                 ReportKind::Json => json::Shape::Object,
                 ReportKind::Ndjson => json::Shape::Lines,
-                ReportKind::Badge
-                | ReportKind::Html
-                | ReportKind::Junit
-                | ReportKind::Markdown => continue,
+                ReportKind::Badge | ReportKind::Html | ReportKind::Junit | ReportKind::Markdown => {
+                    continue;
+                }
             };
             writers.push(begin(Box::new(create(path)?), shape)?);
         }

@@ -176,8 +176,8 @@ impl Order<'_> {
             fitted.map_err(&mut skip).ok()
         });
         // Of a target only a part may be asked, and that part is to be of everything. Globs have chosen already.
-        let is_part = (self.cases_max.is_some() || self.time_max.is_some())
-            && !self.selection.has_globs();
+        let is_part =
+            (self.cases_max.is_some() || self.time_max.is_some()) && !self.selection.has_globs();
         match self.limits {
             None if self.trial.is_some() && spares && is_part => {
                 Planned::Arranged(spread(fit.collect(), self.cases_max).into_iter())
@@ -296,9 +296,10 @@ async fn run_in<'scope>(
         }
         None => (&mock.target, None),
     };
-    let warden = order.limits.filter(|_| order.is_sending()).map(|limits| {
-        Arc::new(Warden::new(sender(target, Connections::Fresh), limits.clone()))
-    });
+    let warden = order
+        .limits
+        .filter(|_| order.is_sending())
+        .map(|limits| Arc::new(Warden::new(sender(target, Connections::Fresh), limits.clone())));
     let mut run = Run {
         board: Board::default(),
         scripted: Vec::new(),
@@ -315,9 +316,9 @@ async fn run_in<'scope>(
         Past::None | Past::Answers(_) => {
             let plan = plan.filter(|_| order.target.is_some());
             let mut trial = match plan {
-                Some(plan) => {
-                    Some(conduct::begin(order, plan, target, upstream, warden.clone(), watch).await?)
-                }
+                Some(plan) => Some(
+                    conduct::begin(order, plan, target, upstream, warden.clone(), watch).await?,
+                ),
                 None => None,
             };
             let tried = Tried { target, warden, trial: trial.as_mut() };
@@ -437,8 +438,7 @@ async fn replay_corpus<'scope>(
     };
     let pace = Pace { in_flight_max, deadline_ms: DEADLINE_MS, connections, gate };
     let sent = replay_the_rest(target, cases, pace, |case: &Case| order.known(case));
-    let mut stream =
-        pin!(sent.take_until(stop(order.time_max, interrupt.clone(), &end)));
+    let mut stream = pin!(sent.take_until(stop(order.time_max, interrupt.clone(), &end)));
     while let Some((case, observation)) = stream.next().await {
         run.reach.note(contract, &case);
         let mut record = judge(contract, &case, &observation);

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::console::complain;
 use crate::embedded;
 use crate::exit::{Exit, Stop};
-use crate::live::way::{self, Way};
 use crate::live::Limits;
+use crate::live::way::{self, Way};
 use crate::selection::Selection;
 use crate::specs::Overrides;
 use crate::target;
@@ -61,8 +61,11 @@ impl Settings {
         let in_config = |what: String| Stop::usage(format!("probity.toml: {what}"));
         let max_time = config.max_time.as_deref().map(cli::duration).transpose();
         let max_time = max_time.map_err(|error| in_config(format!("max_time: {error}")))?;
-        let reports =
-            config.report.iter().map(|report| cli::contract_report(report)).collect::<Result<_, _>>();
+        let reports = config
+            .report
+            .iter()
+            .map(|report| cli::contract_report(report))
+            .collect::<Result<_, _>>();
         let reports = reports.map_err(|error| in_config(format!("report: {error}")))?;
         let live = args.common.live || config.live.unwrap_or(false);
         let globs =

@@ -6,10 +6,11 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use mock::{Config, Now, Pace, Rules, State};
 use probity::embedded;
 use probity::specs::{Overrides, load_contract};
 use serde_json::Value;
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use wire::serve::{BODY_TIME_MAX, Brain, Manner, Server};
 use wire::tls::{Authority, Peer, accept};
 
 /// The only one that the mock takes.
@@ -59,15 +61,16 @@ impl Gateway {
         let connections = Arc::new(AtomicUsize::new(0));
         let count = connections.clone();
         let address = runtime.block_on(async move {
-            let (_, contract) = load_contract(&Overrides::default()).unwrap();
-            let mock = embedded::start(&contract).await.unwrap();
+            let mock = mock().await;
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             tokio::spawn(async move {
+                // It is whole here, and lives as long as its front.
+                let mock = mock;
                 while let Ok((socket, _)) = listener.accept().await {
                     let number = count.fetch_add(1, Ordering::SeqCst);
                     let is_busy = busy && number >= BUSY_FROM;
-                    tokio::spawn(front(authority.clone(), socket, mock.address(), is_busy));
+                    tokio::spawn(front(authority.clone(), socket, mock.address, is_busy));
                 }
             });
             address
@@ -122,6 +125,21 @@ impl Gateway {
     fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(path)).unwrap()
     }
+}
+
+/// The mock that streams as it writes, which the embedded one does not.
+async fn mock() -> Server {
+    let (_, contract) = load_contract(&Overrides::default()).unwrap();
+    let now = Now::at_date(&contract.as_of).unwrap();
+    let key = Some(KEY.to_owned());
+    let config = Config { key, rules: Rules::All, seed: 1, pace: Pace::Instant, limits: None };
+    let state = Mutex::new(State::new());
+    let brain: Brain = Arc::new(move |request, trouble| match trouble {
+        None => mock::answer(&mut state.lock().unwrap(), &contract, &config, request, now),
+        Some(trouble) => mock::trouble(1, request, trouble),
+    });
+    let manner = Manner { latency: Duration::ZERO, body_time_max: BODY_TIME_MAX, version: None };
+    wire::serve::start("127.0.0.1:0".parse().unwrap(), brain, manner).await.unwrap()
 }
 
 async fn front(authority: Arc<Authority>, socket: TcpStream, mock: SocketAddr, is_busy: bool) {

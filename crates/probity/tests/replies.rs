@@ -1,6 +1,8 @@
 //! The harness's own good answers are good: the judge of clients reads them as complete, and the contract has nothing
 //! against them. Otherwise a client would be blamed for what was wrong with the answer.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the message")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chaos::served::{Truth, served};

@@ -140,6 +140,7 @@ pub struct Key(Needle);
 const SECRET_BYTES_MIN: usize = 8;
 
 impl Key {
+    #[expect(clippy::needless_pass_by_value, reason = "who hands a secret over keeps no copy")]
     pub fn new(secret: String) -> Self {
         Self(Needle::new(secret.as_bytes()))
     }

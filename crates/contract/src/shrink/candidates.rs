@@ -206,8 +206,8 @@ mod tests {
 
     use super::*;
 
-    fn check(value: Value, expected: &[Value]) {
-        let made: Vec<_> = candidates(&value).filter_map(|one| one.apply(&value)).collect();
+    fn check(value: &Value, expected: &[Value]) {
+        let made: Vec<_> = candidates(value).filter_map(|one| one.apply(value)).collect();
         for wanted in expected {
             assert!(made.contains(wanted), "{value} has no candidate {wanted}: {made:?}");
         }
@@ -216,12 +216,12 @@ mod tests {
     #[test]
     fn every_kind_of_reduction_is_there() {
         check(
-            json!([1, 2, 3, 4, 5]),
+            &json!([1, 2, 3, 4, 5]),
             &[json!([]), json!([3, 4, 5]), json!([1, 4, 5]), json!([1, 2, 3, 4])],
         );
-        check(json!({"a": 1, "b/~": {"c": 0}}), &[json!({"a": 1}), json!({"c": 0})]);
+        check(&json!({"a": 1, "b/~": {"c": 0}}), &[json!({"a": 1}), json!({"c": 0})]);
         check(
-            json!({"content": [{"type": "text", "text": "hi"}]}),
+            &json!({"content": [{"type": "text", "text": "hi"}]}),
             &[
                 json!({"content": "hi"}),
                 json!({"content": []}),
@@ -229,18 +229,18 @@ mod tests {
             ],
         );
         check(
-            json!({"id": "abcd", "of": "abcd"}),
+            &json!({"id": "abcd", "of": "abcd"}),
             &[json!({"id": "ab", "of": "ab"}), json!({"id": "", "of": ""})],
         );
         check(
-            json!("héllo"),
-            &[json!(""), json!("h"), json!("hél"), json!("llo"), json!("héll"), json!("éllo")],
+            &json!("héllo"),
+            &[json!(""), json!("h"), json!("hé"), json!("llo"), json!("héll"), json!("éllo")],
         );
-        check(json!("日本"), &[json!(""), json!("日"), json!("本")]);
-        check(json!(1024), &[json!(0), json!(1), json!(512), json!(768), json!(1023)]);
-        check(json!(-3), &[json!(0), json!(1), json!(-1), json!(-2)]);
-        check(json!(0.75), &[json!(0), json!(1)]);
-        check(json!(null), &[]);
+        check(&json!("日本"), &[json!(""), json!("日"), json!("本")]);
+        check(&json!(1024), &[json!(0), json!(1), json!(512), json!(768), json!(1023)]);
+        check(&json!(-3), &[json!(0), json!(1), json!(-1), json!(-2)]);
+        check(&json!(0.75), &[json!(0), json!(1)]);
+        check(&json!(null), &[]);
     }
 
     #[test]

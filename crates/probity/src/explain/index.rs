@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chaos::oracle::Code;
 use classify::{Class, Headers, Observation, Reply, Script, classify, stream};
+use contract::conformance::{self, chain};
 use contract::errors::{ErrorCode, ErrorType, Retry};
 use contract::external::{Dependence, External};
-use contract::conformance::{self, chain};
 use contract::level::Level;
 use contract::lint::{self, Lint};
 use contract::models::{Confidence, Models};

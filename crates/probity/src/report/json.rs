@@ -202,9 +202,10 @@ fn totals(summary: &Summary<'_>) -> serde_json::Value {
         "exit": { "code": exit.map_or(Exit::Clean, |stop| stop.exit).code(), "reason": exit.map(|stop| &stop.reason) },
     });
     if let (Some(old), Some(totals)) = (summary.old, totals.as_object_mut()) {
-        let changes = old.changes().into_iter().map(
-            |Change { id, before, now }| json!({"id": id, "before": before, "now": now}),
-        );
+        let changes = old
+            .changes()
+            .into_iter()
+            .map(|Change { id, before, now }| json!({"id": id, "before": before, "now": now}));
         let changes: Vec<_> = changes.collect();
         totals.insert(
             "judged_again".to_owned(),

@@ -38,7 +38,10 @@ pub(super) fn tell(
     shrunk: &Shrunk,
 ) -> Result<(), Stop> {
     let concrete = Concrete { request: shrunk.least.clone(), ..Concrete::of(&shrunk.case) };
-    let scrub = |text: String| way.key.map_or(text.clone(), |key| key.scrub(&text).into_owned());
+    let scrub = |text: String| match way.key {
+        Some(key) => key.scrub(&text).into_owned(),
+        None => text,
+    };
     let file = scrub(format!("{:#}\n", concrete.to_json()));
     let path = args.out.clone().unwrap_or_else(|| Path::new(FOLDER).join(name(&file)));
     if path.as_os_str() == "-" {

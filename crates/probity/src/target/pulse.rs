@@ -17,6 +17,9 @@ const REFUSED_MAX: usize = 20;
 /// Named as what may have ended the target: more were never under way at once.
 const SUSPECTS_MAX: usize = 8;
 
+/// Answers that may still come in after the connection broke that ended the target: those that were under way with it.
+const ANSWERS_UNDER_WAY_MAX: usize = 8;
+
 /// A gate that closes when the target is gone.
 pub struct Pulse {
     inner: Option<Arc<dyn Gate>>,
@@ -26,8 +29,10 @@ pub struct Pulse {
 #[derive(Default)]
 struct Beat {
     refused: usize,
-    /// Cases whose connection broke since the last answer.
+    /// Cases whose connection broke a short while ago.
     suspects: Vec<CaseId>,
+    /// Answers since the last of those.
+    answered: usize,
 }
 
 /// How the target went.
@@ -83,13 +88,20 @@ impl Gate for Pulse {
     fn saw(&self, case: &Case, observation: &Observation) {
         let mut beat = self.beat();
         match observation {
-            Observation::Reply(_) => *beat = Beat::default(),
+            Observation::Reply(_) => {
+                beat.refused = 0;
+                beat.answered += 1;
+                if beat.answered > ANSWERS_UNDER_WAY_MAX {
+                    beat.suspects.clear();
+                }
+            }
             Observation::Cut(cut) if cut.kind == CutKind::Refused => beat.refused += 1,
             Observation::Cut(cut) if cut.kind != CutKind::TimedOut => {
                 if beat.suspects.len() == SUSPECTS_MAX {
                     beat.suspects.remove(0);
                 }
                 beat.suspects.push(case.id.clone());
+                beat.answered = 0;
             }
             Observation::Cut(_) | Observation::Unsendable(_) => {}
         }

@@ -20,13 +20,16 @@ static SPECS: LazyLock<Specs> =
 #[derive(Clone, Copy)]
 struct Client {
     change: fn(&mut Policy),
-    hear: fn(Outcome) -> Outcome,
+    hear: Hear,
 }
+
+/// What its caller is told of an outcome.
+type Hear = fn(Outcome) -> Outcome;
 
 const RIGHT: Client = Client { change: |_| {}, hear: |outcome| outcome };
 
 /// Mistakes of reading that no policy of the reference client has.
-const DEAF: [(&str, fn(Outcome) -> Outcome); 2] = [
+const DEAF: [(&str, Hear); 2] = [
     ("hears-names-only", |_| Outcome {
         text: Some(String::new()),
         stop_reason: Some("end_turn".to_owned()),
@@ -90,7 +93,7 @@ async fn hold(
 /// The client, and what its caller is told.
 struct Hearing {
     reference: Reference,
-    hear: fn(Outcome) -> Outcome,
+    hear: Hear,
 }
 
 impl Subject for Hearing {

@@ -127,7 +127,9 @@ fn card(html: &mut Html, told: &Told<'_>, standing: &LevelStanding) {
         html.raw("<p>No case said anything about ").text(&untried.join(", ")).raw(".</p>\n");
     }
     if standing.untested > 0 {
-        html.raw("<p class=\"dim\">").text(&count(standing.untested, "rule")).raw(" untested.</p>\n");
+        html.raw("<p class=\"dim\">")
+            .text(&count(standing.untested, "rule"))
+            .raw(" untested.</p>\n");
     }
     let rows = told.conformance.rows.iter();
     let own: Vec<_> = rows.filter(|row| is_new_at(row, standing.level)).collect();

@@ -1,9 +1,9 @@
 //! Lines and words of the picture; what they look like is said in the page's style.
 
-use crate::html::{Html, cut, redact};
 use super::axis::Axis;
 use super::story::{Ending, Lane, Mark, Nature, Story, What};
 use super::{FAULTS_MAX, LEFT, LINE_HEIGHT, RIGHT, Rows, WIDTH, size, time};
+use crate::html::{Html, cut, redact};
 
 /// What one character takes, on average and rather too much.
 const CHAR_WIDTH: f64 = 6.1;
