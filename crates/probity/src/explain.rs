@@ -3,6 +3,7 @@
 //! All kinds of words share one form, an [`Entry`], so that the terminal, the JSON and the page in `specs/` show the
 //! same. The price is that an entry is text: nothing here can be judged by, only read.
 
+mod answers;
 mod entry;
 mod example;
 mod exits;

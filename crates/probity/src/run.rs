@@ -1,5 +1,8 @@
 //! One run: canary, corpus, scripted answers, chaos smoke test. It sends and judges; it prints nothing, writes no file.
 
+mod checks;
+mod order;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -7,39 +10,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use classify::http::KEY_PLACEHOLDER;
-use classify::{Body, Class, CutKind, Headers, Observation, Request, classify};
+use classify::Observation;
 use contract::board::Board;
 use contract::case::Case;
 use contract::conformance::model::renamed;
-use contract::corpus::{self, Plan};
 use contract::exceptions::Exceptions;
 use contract::judge::{Record, Verdict, judge};
 use contract::reach::Reach;
 use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::{StreamExt, future};
 use tokio::runtime::Runtime;
-use wire::journal::Book;
 use wire::replay::{Gate, Pace, ahead, replay_the_rest};
-use wire::send::{Connections, Sender, send};
+use wire::send::{Connections, Sender};
 use wire::target::Target;
 
 use crate::console::count;
-use crate::exit::{Exit, Stop};
-use crate::live::Limits;
+use crate::exit::Stop;
 use crate::live::compare::Comparison;
 use crate::live::gate::{Account, Warden};
-use crate::live::plan::{Planned, arrange};
-use crate::merge::Shards;
-use crate::rejudge::Old;
-use crate::selection::Selection;
 use crate::smoke::{Smoke, smoke};
-use crate::specs::Specs;
-use crate::target::fit::Fit;
 use crate::target::pulse::{Gone, Pulse};
-use crate::target::spread::spread;
-use crate::target::{self, Conformance, Examination, conduct};
+use crate::target::{Conformance, Examination, conduct};
 use crate::{embedded, scripted};
+
+pub use self::order::{Order, Past};
+
+use self::checks::{check_alarm, check_reachable};
 
 /// Enough to keep two cores busy; more only adds to what waits in memory.
 const IN_FLIGHT_MAX: usize = 16;
@@ -49,39 +45,6 @@ const TARGET_IN_FLIGHT_MAX: usize = 4;
 pub(crate) const DEADLINE_MS: u64 = 30_000;
 /// Scripts played at once.
 const SCRIPTS_MAX: usize = 8;
-
-/// What to do, written out.
-#[derive(Clone)]
-pub struct Order<'a> {
-    pub specs: &'a Specs,
-    pub seed: u64,
-    pub heavy: bool,
-    pub cases_max: Option<usize>,
-    pub time_max: Option<Duration>,
-    pub selection: &'a Selection,
-    /// The server to judge; the embedded mock if none is named.
-    pub target: Option<Target>,
-    pub chaos: bool,
-    pub past: Past<'a>,
-    /// What the run may use; cases are then sent in another order, and made cheap.
-    pub limits: Option<&'a Limits>,
-    /// What to ask of the target beside its cases.
-    pub trial: Option<&'a target::Plan>,
-}
-
-/// What an earlier run leaves to do.
-#[derive(Clone, Copy, Default)]
-pub enum Past<'a> {
-    /// Everything.
-    #[default]
-    None,
-    /// Cases whose answer is in this journal are judged from it, and not sent.
-    Answers(&'a Book),
-    /// No case is sent: shards have done it, and their records are put together.
-    Shards(&'a Shards),
-    /// Nothing is sent: old answers are judged again.
-    Old(&'a Old),
-}
 
 /// What came of it.
 pub struct Run {
@@ -141,122 +104,6 @@ impl Run {
 
     pub fn count(&self, verdict: Verdict) -> usize {
         self.records().filter(|record| record.verdict == verdict).count()
-    }
-}
-
-impl Order<'_> {
-    fn plan(&self) -> Plan {
-        // The corpus adds draws where it has fewer than the limit; a selection only ever takes away.
-        let cases_max =
-            self.cases_max.filter(|_| self.selection.is_everything() && self.target.is_none());
-        Plan { seed: self.seed, cases_max, heavy: self.heavy }
-    }
-
-    /// The cases as selected. What the target cannot honour is left to `skip`, and does not count for the limit.
-    pub fn cases(&self, skip: impl FnMut(&'static str)) -> Planned<impl Iterator<Item = Case>> {
-        self.fitted(None, skip)
-    }
-
-    /// The same for a target of which it is known what it has, and which model it knows.
-    fn fitted(
-        &self,
-        fit: Option<Arc<Fit>>,
-        mut skip: impl FnMut(&'static str),
-    ) -> Planned<impl Iterator<Item = Case>> {
-        let all = corpus::cases(&self.specs.contract, &self.specs.witnesses, self.plan());
-        let selected = all.filter(|case| self.selection.contains(case));
-        // What was not sent then has no answer now.
-        let spares = self.target.is_some() && self.is_sending();
-        let fit = selected.filter_map(move |case| {
-            let fitted = match (&fit, case.traits.mock_only.filter(|_| spares)) {
-                (Some(fit), _) => fit.fit(case),
-                (None, Some(reason)) => Err(reason),
-                (None, None) => Ok(case),
-            };
-            fitted.map_err(&mut skip).ok()
-        });
-        // Of a target only a part may be asked, and that part is to be of everything. Globs have chosen already.
-        let is_part =
-            (self.cases_max.is_some() || self.time_max.is_some()) && !self.selection.has_globs();
-        match self.limits {
-            None if self.trial.is_some() && spares && is_part => {
-                Planned::Arranged(spread(fit.collect(), self.cases_max).into_iter())
-            }
-            None => Planned::Drawn(fit.take(self.cases_max.unwrap_or(usize::MAX))),
-            Some(_) => Planned::Arranged(arrange(fit.collect(), self.cases_max).into_iter()),
-        }
-    }
-
-    /// Fails if a glob names nothing.
-    pub fn check_globs(&self) -> Result<(), Stop> {
-        if !self.selection.has_globs() {
-            return Ok(());
-        }
-        let all = corpus::cases(&self.specs.contract, &self.specs.witnesses, self.plan());
-        let Some((glob, nearest)) = self.selection.unmatched(all).into_iter().next() else {
-            return Ok(());
-        };
-        let hint = match &nearest[..] {
-            [] => "filters match case ids, rules and families".to_owned(),
-            names => format!("did you mean {}?", names.join(", ")),
-        };
-        Err(Stop::usage(format!("`{glob}` names no case; {hint}")))
-    }
-
-    /// Whether cases are sent at all.
-    pub fn is_sending(&self) -> bool {
-        matches!(self.past, Past::None | Past::Answers(_))
-    }
-
-    /// Scripted answers are tried by whoever answers for the whole: an undivided run, or the merging of shards.
-    fn plays_scripts(&self) -> bool {
-        self.target.is_none()
-            && self.selection.is_everything()
-            && !matches!(self.past, Past::Old(_))
-    }
-
-    fn knows(&self, case: &Case) -> bool {
-        matches!(self.past, Past::Answers(book) if book.answers(&case.id, &case.request))
-    }
-
-    /// The answer of an earlier run to just this request.
-    fn known(&self, case: &Case) -> Option<Observation> {
-        let Past::Answers(book) = self.past else { return None };
-        if !self.knows(case) {
-            return None;
-        }
-        match book.entry(&case.id) {
-            Ok(entry) => entry.map(|entry| entry.observation),
-            // It was read a moment ago. A case that cannot be looked at is not sent twice for that.
-            Err(error) => {
-                Some(Observation::Unsendable(format!("its answer cannot be read back: {error}")))
-            }
-        }
-    }
-
-    fn is_complete_plan(&self) -> bool {
-        self.selection.is_everything() && self.cases_max.is_none()
-    }
-
-    /// Why ledgers of this run cannot be compared with those on file.
-    pub fn not_comparable(&self, usual_seed: u64) -> Option<&'static str> {
-        match self {
-            _ if matches!(self.past, Past::Old(_)) => Some("old answers were judged again"),
-            _ if self.target.is_some() => Some("ledgers are of the embedded mock"),
-            _ if !self.is_complete_plan() => Some("only a part of the corpus was asked for"),
-            _ if self.seed != usual_seed => Some("another seed makes other cases"),
-            _ if self.heavy => Some("a heavy run has more cases"),
-            _ => None,
-        }
-    }
-
-    /// Exceptions that excused nothing, where that means something.
-    pub fn stale_exceptions(&self, run: &Run, exceptions: &Exceptions) -> Vec<String> {
-        let is_whole = self.is_complete_plan() && !matches!(self.past, Past::Old(_));
-        if !is_whole || run.end != End::Complete || self.target.is_some() {
-            return Vec::new();
-        }
-        exceptions.stale().map(|exception| exception.case.clone()).collect()
     }
 }
 
@@ -353,45 +200,6 @@ async fn run_in<'scope>(
         }
     }
     Ok(run)
-}
-
-/// A run whose alarm does not go off says nothing.
-async fn check_alarm(order: &Order<'_>, mock: &Target, watch: &mut dyn Watch) -> Result<(), Stop> {
-    let started = Instant::now();
-    let contract = &order.specs.contract;
-    let case = corpus::canary(contract);
-    let observation = send(&sender(mock, Connections::Fresh), &case.request).await;
-    let record = judge(contract, &case, &observation);
-    if record.verdict != Verdict::Drift {
-        let reason = format!(
-            "the canary must be reported as drift and was judged {}: no verdict of this run can be trusted",
-            record.verdict.name()
-        );
-        return Err(Stop::new(Exit::Internal, reason));
-    }
-    watch.passed("canary", "reported as drift, as it must be", started.elapsed());
-    Ok(())
-}
-
-/// One request, so that a wrong port is said once and not ten thousand times.
-async fn check_reachable(target: &Target, is_live: bool) -> Result<(), Stop> {
-    let mut headers = Headers::default();
-    headers.push("x-api-key", KEY_PLACEHOLDER);
-    let request =
-        Request { method: "GET".into(), target: "/v1/models".into(), headers, body: Body::Empty };
-    let observation = send(&sender(target, Connections::Fresh), &request).await;
-    let why = match (classify(&observation), &observation) {
-        (_, Observation::Unsendable(why)) => why,
-        (Class::Unreachable(CutKind::Refused), _) => "nobody listens there",
-        (Class::Unreachable(CutKind::TimedOut), Observation::Cut(cut)) if cut.partial.is_none() => {
-            "it does not answer"
-        }
-        (Class::Unreachable(CutKind::BadFraming), _) => "what answers there does not speak HTTP",
-        // A run without its key would be a run of refusals, and a live one should not start.
-        (Class::Unauthorized, _) if is_live => "it refuses the key",
-        _ => return Ok(()),
-    };
-    Err(Stop::new(Exit::NotChecked, format!("could not reach {}: {why}", target.base_url())))
 }
 
 fn sender(target: &Target, connections: Connections) -> Sender {

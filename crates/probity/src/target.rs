@@ -3,6 +3,7 @@
 //!
 //! | question | module |
 //! |---|---|
+//! | what was asked for? | [`plan`] |
 //! | what has it? | [`probe`] |
 //! | which cases, and naming which model? | [`fit`] |
 //! | what reached the server behind it? | [`upstream`] |
@@ -19,6 +20,7 @@ pub mod chains;
 pub mod conduct;
 pub mod fit;
 pub mod ledger;
+pub mod plan;
 pub mod probe;
 pub mod pulse;
 pub mod specimen;
@@ -27,9 +29,8 @@ pub mod upstream;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use classify::{Body, Class, Observation};
 use contract::case::{Case, CaseId, Origin};
@@ -46,69 +47,17 @@ use contract::version::Version;
 
 use self::ask::Asker;
 use self::fit::Fit;
+pub use self::plan::Plan;
 use self::pulse::Gone;
 use self::specimen::Specimens;
 use self::upstream::Upstream;
-use crate::cli::TargetArgs;
-use crate::exit::Stop;
-use crate::specs::read;
 
-/// How long a gateway that we are the upstream of has to come up.
-const READY_USUAL: Duration = Duration::from_secs(60);
 /// Exchanges shown as evidence; the rest can be had again by its case id.
 const EVIDENCE_MAX: usize = 50;
 /// Streams kept for twins: more would say the same, at two to four requests each.
 const STREAMING_MAX: usize = 24;
 /// Of a body, shown as evidence: enough for any request that a probe or a small draw makes.
 const EVIDENCE_BYTES_MAX: usize = 4 * 1024;
-
-/// What to ask of the target, written out.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    pub profile: Profile,
-    pub profile_path: Option<PathBuf>,
-    /// The model to name, and the one of the contract that it stands for.
-    pub model: Option<String>,
-    pub stands_for: Option<String>,
-    pub level: Option<Level>,
-    pub upstream: Option<SocketAddr>,
-    pub wait_ready: Duration,
-    pub ledger: Option<PathBuf>,
-}
-
-impl Plan {
-    pub fn new(args: &TargetArgs) -> Result<Self, Stop> {
-        let profile = match &args.profile {
-            Some(path) => parse(path)?,
-            None => Profile::default(),
-        };
-        let usual = if args.upstream_mock.is_some() { READY_USUAL } else { Duration::ZERO };
-        let own = args.model.is_none();
-        Ok(Self {
-            model: args.model.clone().or_else(|| profile.model.clone()),
-            stands_for: args
-                .stands_for
-                .clone()
-                .or_else(|| profile.stands_for.clone().filter(|_| own)),
-            profile,
-            profile_path: args.profile.clone(),
-            level: args.level,
-            upstream: args.upstream_mock,
-            wait_ready: args.wait_ready.unwrap_or(usual),
-            ledger: args.ledger.clone(),
-        })
-    }
-
-    /// The level that decides how the run ends.
-    pub fn level(&self) -> Level {
-        self.level.unwrap_or(Level::Strict)
-    }
-}
-
-fn parse(path: &Path) -> Result<Profile, Stop> {
-    let text = read(path)?;
-    Profile::parse(&text.text).map_err(|error| Stop::usage(format!("{}: {error}", text.name)))
-}
 
 /// What is known of the target itself, beside its features.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -4,11 +4,10 @@
 //! [`Class::StreamMalformed`](crate::Class::StreamMalformed), since nobody can say what it means. The others break
 //! a promise about what the events carry, and leave an answer that most clients still understand.
 
-mod table;
+mod grammar;
+mod promises;
 
 use std::fmt;
-
-use table::TABLE;
 
 /// What a stream can be guilty of.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -88,12 +87,41 @@ pub enum Rule {
     UsageNotCount,
 }
 
+/// What a rule demands.
+#[derive(Clone, Copy)]
+struct Told {
+    rule: Rule,
+    id: &'static str,
+    sentence: &'static str,
+    remedy: &'static str,
+    /// Where it happened to somebody: issues and changes of public projects.
+    seen: &'static [&'static str],
+}
+
+const COUNT: usize = grammar::ROWS.len() + promises::ROWS.len();
+
+/// Every rule at its own place, and whether it is of the grammar.
+const TABLE: [(Told, bool); COUNT] = {
+    let mut table = [(grammar::ROWS[0], true); COUNT];
+    let mut at = 0;
+    while at < grammar::ROWS.len() {
+        table[grammar::ROWS[at].rule as usize] = (grammar::ROWS[at], true);
+        at += 1;
+    }
+    at = 0;
+    while at < promises::ROWS.len() {
+        table[promises::ROWS[at].rule as usize] = (promises::ROWS[at], false);
+        at += 1;
+    }
+    table
+};
+
 impl Rule {
-    pub const ALL: [Self; TABLE.len()] = {
-        let mut all = [Self::AfterMessageStop; TABLE.len()];
+    pub const ALL: [Self; COUNT] = {
+        let mut all = [Self::AfterMessageStop; COUNT];
         let mut at = 0;
-        while at < all.len() {
-            all[at] = TABLE[at].rule;
+        while at < COUNT {
+            all[at] = TABLE[at].0.rule;
             at += 1;
         }
         all
@@ -126,11 +154,11 @@ impl Rule {
 
     /// Whether a break makes the whole answer malformed.
     pub fn breaks_grammar(self) -> bool {
-        self.told().breaks_grammar
+        TABLE[self as usize].1
     }
 
-    fn told(self) -> &'static table::Told {
-        &TABLE[self as usize]
+    fn told(self) -> Told {
+        TABLE[self as usize].0
     }
 }
 

@@ -8,7 +8,6 @@ use classify::{Class, Headers, Observation, Reply, Script, classify, stream};
 use contract::conformance::{self, chain};
 use contract::errors::{ErrorCode, ErrorType, Retry};
 use contract::external::{Dependence, External};
-use contract::level::Level;
 use contract::lint::{self, Lint};
 use contract::models::{Confidence, Models};
 use contract::response;
@@ -17,6 +16,7 @@ use contract::version::OperationId;
 use contract::witness::Witness;
 use serde_json::json;
 
+use super::answers::{chain_rule, fold_rule, response_rule, stream_rule};
 use super::entry::{Entry, Kind};
 use super::example::example;
 use super::exits;
@@ -25,7 +25,6 @@ use super::handling::finding;
 use super::scenario::scenario;
 use crate::exit::Exit;
 use crate::specs::Specs;
-use crate::twins;
 
 /// More names in one line would not be read.
 const NAMES_MAX: usize = 8;
@@ -271,51 +270,6 @@ fn lint(lint: &Lint) -> Entry {
     entry.related.extend(["model-retired".to_owned(), "model".to_owned()]);
     entry.remedy = lint.remedy.to_owned();
     entry.source = stated(lint.source, lint.confidence);
-    entry
-}
-
-fn response_rule(rule: &response::Rule) -> Entry {
-    let mut entry = Entry::new(Kind::ResponseRule, rule.id, rule.sentence);
-    entry.also.extend(rule.id.split('/').next_back().map(str::to_owned));
-    entry.fact("level", code(rule.level.name()));
-    if !rule.seen.is_empty() {
-        entry.fact("seen", list(rule.seen.iter().copied()));
-    }
-    entry.remedy = rule.remedy.to_owned();
-    entry
-}
-
-fn stream_rule(rule: stream::Rule) -> Entry {
-    let mut entry = Entry::new(Kind::StreamRule, rule.id(), rule.sentence());
-    entry.also.extend(rule.id().split('/').next_back().map(str::to_owned));
-    entry.fact("level", code(Level::of(rule.id()).name()));
-    if rule.breaks_grammar() {
-        let class = Class::StreamMalformed.name();
-        entry.fact("class", code(class));
-        entry.related.push(class.to_owned());
-    }
-    if !rule.seen().is_empty() {
-        entry.fact("seen", list(rule.seen().iter().copied()));
-    }
-    entry.remedy = rule.remedy().to_owned();
-    entry
-}
-
-/// A demand on answers that it takes several requests to judge.
-fn chain_rule(rule: &chain::Rule) -> Entry {
-    let mut entry = Entry::new(Kind::ResponseRule, rule.id, rule.sentence);
-    entry.also.extend(rule.id.split('/').next_back().map(str::to_owned));
-    entry.fact("level", code(rule.level.name()));
-    entry.remedy = rule.remedy.to_owned();
-    entry
-}
-
-/// The only demand on a stream that takes two answers to judge.
-fn fold_rule() -> Entry {
-    let mut entry = Entry::new(Kind::StreamRule, twins::RULE, twins::SENTENCE);
-    entry.also.extend(twins::RULE.split('/').next_back().map(str::to_owned));
-    entry.fact("level", code(Level::of(twins::RULE).name()));
-    entry.remedy = twins::REMEDY.to_owned();
     entry
 }
 
