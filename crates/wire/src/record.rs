@@ -39,6 +39,7 @@ use tokio::time::{sleep, timeout};
 use self::exchange::{End, Exchange};
 use self::passing::{Held, Passing, Tab};
 use crate::send::{self, Connections, Sender};
+use crate::serve::accept_each;
 use crate::target::Target;
 
 /// Far more than a client under test opens, and each may hold a body in memory.
@@ -49,9 +50,6 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// The longest that the API itself takes for an answer that is no stream.
 const SILENCE_TIME_MAX: Duration = Duration::from_secs(600);
-
-/// After an accept that failed (the process has no files left, as a rule) the next one would fail, too.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What belongs to one connection, and is not passed on.
 const HOP_BY_HOP: [&str; 9] = [
@@ -91,7 +89,8 @@ pub async fn start(listen: SocketAddr, target: Target, keep: Keep) -> io::Result
     let is_over = Arc::new(AtomicBool::new(false));
     let desk = Arc::new(Desk { sender, keep, held: Arc::default(), is_over: Arc::clone(&is_over) });
     let mut tasks = JoinSet::new();
-    tasks.spawn(accept(listener, desk));
+    let each = move |stream| serve(stream, Arc::clone(&desk));
+    tasks.spawn(accept_each(listener, CONNECTIONS_MAX, each));
     Ok(Recorder { address, is_over, _tasks: tasks })
 }
 
@@ -108,24 +107,6 @@ struct Desk {
     /// Bytes of bodies in flight.
     held: Arc<AtomicUsize>,
     is_over: Arc<AtomicBool>,
-}
-
-async fn accept(listener: TcpListener, desk: Arc<Desk>) {
-    let mut connections = JoinSet::new();
-    // Ends when the recorder is dropped.
-    loop {
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= CONNECTIONS_MAX {
-            connections.join_next().await;
-        }
-        match listener.accept().await {
-            Ok((stream, _)) => connections.spawn(serve(stream, Arc::clone(&desk))),
-            Err(_) => {
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-    }
 }
 
 async fn serve(stream: TcpStream, desk: Arc<Desk>) {

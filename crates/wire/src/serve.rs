@@ -78,7 +78,9 @@ pub async fn start(listen: SocketAddr, brain: Brain, manner: Manner) -> io::Resu
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let mut tasks = JoinSet::new();
-    tasks.spawn(accept(listener, Arc::new(Host { brain, manner })));
+    let host = Arc::new(Host { brain, manner });
+    let each = move |stream| serve(stream, Arc::clone(&host));
+    tasks.spawn(accept_each(listener, CONNECTIONS_MAX, each));
     Ok(Server { address, _tasks: tasks })
 }
 
@@ -113,16 +115,22 @@ impl Host {
     }
 }
 
-async fn accept(listener: TcpListener, host: Arc<Host>) {
+/// Serves whoever connects, so many at a time; ends when it is dropped.
+pub(crate) async fn accept_each<F>(
+    listener: TcpListener,
+    connections_max: usize,
+    mut serve: impl FnMut(TcpStream) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut connections = JoinSet::new();
-    // Ends when the server is dropped.
     loop {
         while connections.try_join_next().is_some() {}
-        if connections.len() >= CONNECTIONS_MAX {
+        if connections.len() >= connections_max {
             connections.join_next().await;
         }
         match listener.accept().await {
-            Ok((stream, _)) => connections.spawn(serve(stream, Arc::clone(&host))),
+            Ok((stream, _)) => connections.spawn(serve(stream)),
             Err(_) => {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
