@@ -103,7 +103,7 @@ fn dispatch(args: Vec<OsString>) -> Result<u8> {
 }
 
 fn test(sh: &Shell) -> Cmd<'_> {
-    cmd!(sh, "cargo test --workspace")
+    cmd!(sh, "cargo test --profile contract --workspace")
 }
 
 /// The tool, run where the caller stands, so that the paths among its arguments mean what they say.
