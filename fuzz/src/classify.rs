@@ -161,7 +161,7 @@ fn read_in_pieces(input: &Input<'_>) -> StreamReading {
 fn check_lint(input: &Input<'_>) {
     let lint = stream::lint(input.body);
     assert_eq!(lint, lint_in_pieces(input), "whole and in pieces");
-    let Lint { events, outcome, stop_reason, violations, notes } = lint;
+    let Lint { events, outcome, stop_reason, violations, notes, sights } = lint;
     let reading = stream::read(input.body);
     assert_eq!((&reading.outcome, reading.events), (&outcome, events));
     assert_eq!(reading.stop_reason, stop_reason);
@@ -173,6 +173,8 @@ fn check_lint(input: &Input<'_>) {
         assert!(violation.trace.is_sorted_by_key(|line| line.event_idx));
         let culprit = violation.trace.iter().find(|line| line.is_culprit);
         assert!(culprit.is_none_or(|line| line.event_idx == violation.event_idx));
+        // What was not seen cannot have been wrong.
+        assert!(sights.has(violation.rule.sight()), "{}", violation.rule);
     }
     // A stream that is not whole breaks a rule, and so does one that breaks the grammar.
     assert!(!violations.is_empty() || matches!(outcome, Outcome::Done | Outcome::Failed(_)));

@@ -23,6 +23,7 @@ mod note;
 mod payload;
 mod rule;
 mod shape;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod tool_json;
@@ -37,6 +38,7 @@ use crate::sse::{Decoder, Limits};
 pub use grammar::Grammar;
 pub use note::{Note, NoteKind};
 pub use rule::Rule;
+pub use sight::{Sight, Sights};
 
 /// What the rules say about a whole event stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,6 +52,7 @@ pub struct Lint {
     pub violations: Vec<Violation>,
     /// What is odd and no fault, at most [`NOTES_MAX`] of them and each only once.
     pub notes: Vec<Note>,
+    pub sights: Sights,
 }
 
 /// One break of a rule.

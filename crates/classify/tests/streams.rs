@@ -29,7 +29,36 @@ fn every_stream_breaks_what_it_says_and_no_more() {
             "{name}: {:#?}",
             lint.violations
         );
+        let broken = lint.violations.iter().map(|violation| violation.rule);
+        assert!(broken.clone().all(|rule| lint.sights.has(rule.sight())), "{name}");
     }
+}
+
+/// What a stream holds, by rules that it takes to break them.
+fn check_tried(fixture: &str, rules: &[Rule], others: &[Rule]) {
+    let fixtures = fixtures();
+    let fixture = fixtures.iter().find(|one| one.name == fixture).expect("it is there");
+    let sights = stream::lint(&fixture.body).sights;
+    assert!(rules.iter().all(|rule| sights.has(rule.sight())), "{}", fixture.name);
+    assert!(others.iter().all(|rule| !sights.has(rule.sight())), "{}", fixture.name);
+}
+
+#[test]
+fn a_stream_says_nothing_of_what_it_does_not_hold() {
+    let every =
+        [Rule::NoMessageStop, Rule::MessageId, Rule::DeltaUnopened, Rule::StopDetailsUnexpected];
+    let calls = [Rule::ToolIdPrefix, Rule::ToolJsonInvalid, Rule::StopReasonIgnoresCall];
+    let others = [
+        Rule::CitationMissing,
+        Rule::ErrorTerminates,
+        Rule::RedactedDataMissing,
+        Rule::SignatureMissing,
+        Rule::StopSequenceMissing,
+        Rule::ToolIdRepeated,
+        Rule::ToolsetInputSplit,
+    ];
+    check_tried("ok-text-1", &every, &[&calls[..], &others].concat());
+    check_tried("ok-tool-use-1", &[&calls[..], &every].concat(), &others);
 }
 
 #[test]

@@ -34,7 +34,15 @@ use crate::level::Level;
 pub const ENDED: &str = "target/ended";
 
 /// What is found beside the answers.
-pub const RULES: [Rule; 2] = [
+pub const RULES: [Rule; 3] = [
+    Rule {
+        id: altered::answer::RULE,
+        sentence: "A gateway in front of the same API hands answers back as they are: the stop reason, every block, \
+            the signatures, what was counted, and of an error its status, type and `retry-after`. The level is that \
+            of what was lost or changed; who answered, the id of the request and the limits may be its own.",
+        remedy: "Hand back what is not known, too; derive nothing anew that the server behind has said.",
+        level: Level::AgentReady,
+    },
     Rule {
         id: altered::RULE,
         sentence: "A gateway in front of the same API passes valid requests on as they are: every member of the body, \

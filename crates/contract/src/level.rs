@@ -9,7 +9,7 @@ use classify::{Body, Class, stream};
 use serde_json::Value;
 
 use crate::case::{Case, Origin};
-use crate::conformance::chain;
+use crate::conformance::{self, chain};
 use crate::judge::Record;
 use crate::response;
 
@@ -52,7 +52,8 @@ impl Level {
         if let Some(rule) = stream::Rule::parse(rule) {
             return of_stream(rule);
         }
-        if let Some(rule) = chain::find(rule) {
+        let beside = || conformance::RULES.iter().find(|known| known.id == rule);
+        if let Some(rule) = chain::find(rule).or_else(beside) {
             return rule.level;
         }
         if let Some(rule) = rule.strip_prefix("refuses/") {
@@ -73,13 +74,14 @@ impl Level {
     }
 
     /// The same for an answer of another class than those the contract permits.
-    pub fn of_answer(case: &Case, permitted: &[Class], class: Class) -> Self {
+    pub fn of_answer(case: &Case, permitted: &[Class], class: Class, status: Option<u16>) -> Self {
         if permitted.iter().any(|class| class.is_success()) {
             // A stream in place of one body, or one body in place of a stream; or what every agent sends.
             let is_needed = class.is_success() || is_plain(case);
             return if is_needed { Self::AgentReady } else { Self::Compatible };
         }
-        let is_turned = permitted.iter().all(|p| is_passing(*p) != is_passing(class));
+        let is_again = is_passing(class) && !status.is_some_and(is_final);
+        let is_turned = permitted.iter().all(|p| is_passing(*p) != is_again);
         match of_refusal(rule_of(case)) {
             // Sent again when it should not be, or given up when it should not be.
             Self::Strict if is_turned && !class.is_success() => Self::Compatible,
@@ -117,7 +119,8 @@ pub fn weigh(case: &Case, record: &mut Record) {
     for finding in &mut record.findings {
         match finding.rule {
             "answer-class" => {
-                finding.level = Level::of_answer(case, &record.expected.classes, record.class);
+                let Record { class, status, .. } = *record;
+                finding.level = Level::of_answer(case, &record.expected.classes, class, status);
             }
             "answer-status" | "answer-type" => finding.level = of_refusal(rule_of(case)),
             _ => {}
@@ -252,6 +255,11 @@ fn is_passing(class: Class) -> bool {
     }
 }
 
+/// Whether no client sends the request again after that status, whoever wrote the body.
+fn is_final(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 408 | 409 | 429)
+}
+
 /// Whether every agent sends such requests: text, tools of its own and their results, streamed or not, and nothing else.
 fn is_plain(case: &Case) -> bool {
     let is_usual = match &case.origin {
@@ -278,6 +286,8 @@ fn has_plain_params(params: &Value) -> bool {
         "tools",
     ];
     has_only(params, &PARAMS)
+        // Nothing is asked for then: it warms the cache.
+        && params["max_tokens"] != 0
         && params.get("system").is_none_or(is_plain_content)
         && list(params.get("tools"))
             .all(|tool| has_only(tool, &["description", "input_schema", "name"]))
@@ -348,7 +358,11 @@ mod tests {
             traits: Traits::default(),
             request,
         };
-        let level = |permitted, class| Level::of_answer(&case, &[permitted], class);
+        let level = |permitted, class| Level::of_answer(&case, &[permitted], class, None);
+        let of_page = |status| {
+            Level::of_answer(&case, &[Class::InvalidRequest], Class::Intermediary, Some(status))
+        };
+        assert_eq!([400, 502].map(of_page), [Level::Strict, Level::Compatible]);
         assert_eq!(level(Class::Accepted, Class::InvalidRequest), expected, "{params}");
         assert_eq!(level(Class::InvalidRequest, Class::Accepted), Level::Strict);
         assert_eq!(level(Class::InvalidRequest, Class::ServerError), Level::Compatible);
@@ -380,6 +394,7 @@ mod tests {
             Level::Compatible,
         );
         check_refused(&with("/messages/0", "role", json!("system")), Level::Compatible);
+        check_refused(&with("", "max_tokens", json!(0)), Level::Compatible);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::spec::Edition;
 use crate::version::OperationId;
 
 mod asked;
+mod billed;
 mod body;
 mod content;
 mod errors;
@@ -26,11 +27,16 @@ mod lists;
 mod message;
 mod schema;
 mod streamed;
+mod tried;
+mod weight;
 
+pub(crate) use errors::UNPROCESSABLE;
 pub(crate) use schema::Answers;
+pub use tried::{Tried, tried};
+pub use weight::of_form;
 
 /// All rules, by what they look at.
-pub fn groups() -> [&'static [Rule]; 8] {
+pub fn groups() -> [&'static [Rule]; 9] {
     [
         body::RULES,
         heads::RULES,
@@ -39,6 +45,7 @@ pub fn groups() -> [&'static [Rule]; 8] {
         message::RULES,
         content::RULES,
         asked::RULES,
+        billed::RULES,
         schema::RULES,
     ]
 }
@@ -72,15 +79,22 @@ pub struct Rule {
     check: Check,
 }
 
+/// What could break the rule, and what does. Whatever the first function is not true of says nothing about the rule:
+/// where no answer could have broken it, nobody knows whether the server keeps it.
 #[derive(Debug)]
 enum Check {
     /// Of the answer as a whole.
-    Answer(fn(&Answer<'_>, &mut Found)),
+    Answer(fn(&Answer<'_>) -> bool, fn(&Answer<'_>, &mut Found)),
     /// Of each whole message in it; those of streams are left to the rules of streams.
-    Message(fn(&Value, &mut Found)),
+    Message(fn(&Value) -> bool, fn(&Value, &mut Found)),
+    /// Of each message in it, also of what a stream comes to.
+    Sum(fn(&Value) -> bool, fn(&Value, &mut Found)),
     /// Of a message beside the parameters that asked for it, however it came.
-    Asked(fn(Asked<'_>, &mut Found)),
+    Asked(fn(Asked<'_>) -> bool, fn(Asked<'_>, &mut Found)),
 }
+
+/// Takes where something stands, and the check that is to be made of it.
+type Visit<'v> = dyn FnMut(String, &dyn Fn(&mut Found)) + 'v;
 
 /// An answer, read as far as it goes.
 struct Answer<'a> {
@@ -169,28 +183,12 @@ pub fn check(
             answer.run(rule, &mut findings);
         }
     }
-    if !is_of_agent(operation, request) {
+    if !findings.is_empty() && !weight::is_of_agent(operation, request) {
         for finding in &mut findings {
             finding.level = finding.level.max(Level::Compatible);
         }
     }
-    without_echoes(findings)
-}
-
-/// Leaves what does not follow from the request. Where a broken request is served, the answer may have what is broken
-/// from there, so only its form says something of the server; the rest is said by what valid requests get.
-pub fn of_form(findings: Vec<Finding>) -> Vec<Finding> {
-    let is_form = |finding: &Finding| {
-        body::RULES.iter().chain(heads::RULES).any(|rule| rule.id == finding.rule)
-    };
-    findings.into_iter().filter(is_form).collect()
-}
-
-/// Whether agents ask so. They send messages, and neither list models nor try paths.
-fn is_of_agent(operation: OperationId, request: &Request) -> bool {
-    operation == OperationId::MessagesCreate
-        && request.path() == "/v1/messages"
-        && request.method.eq_ignore_ascii_case("POST")
+    weight::without_echoes(findings)
 }
 
 fn is_judged(class: Class, reply: &Reply) -> bool {
@@ -203,25 +201,6 @@ fn is_judged(class: Class, reply: &Reply) -> bool {
         Class::Unreachable(_) | Class::Unsendable => false,
         _ => true,
     }
-}
-
-/// Leaves out what the schema says about a place that a rule has named.
-fn without_echoes(mut findings: Vec<Finding>) -> Vec<Finding> {
-    if findings.iter().any(|finding| finding.rule == schema::ID) {
-        let named: Vec<String> = findings
-            .iter()
-            .filter(|finding| finding.rule != schema::ID && !finding.pointer.is_empty())
-            .map(|finding| finding.pointer.clone())
-            .collect();
-        findings.retain(|finding| {
-            finding.rule != schema::ID || !named.iter().any(|at| is_below(&finding.pointer, at))
-        });
-    }
-    findings
-}
-
-fn is_below(pointer: &str, at: &str) -> bool {
-    pointer.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl<'a> Answer<'a> {
@@ -247,30 +226,51 @@ impl<'a> Answer<'a> {
 
     fn run(&self, rule: &Rule, findings: &mut Vec<Finding>) {
         let mut found = Found::default();
-        match rule.check {
-            Check::Answer(check) => check(self, &mut found),
-            Check::Message(check) if !matches!(self.body, Body::Stream { .. }) => {
-                self.each_message(&mut |at, message| {
-                    found.at = at;
-                    check(message, &mut found);
-                });
-            }
-            Check::Asked(check) if self.params.is_object() => {
-                self.each_message(&mut |at, message| {
-                    found.at = at;
-                    check(
-                        Asked { request: self.request, params: &self.params, message },
-                        &mut found,
-                    );
-                });
-            }
-            Check::Message(_) | Check::Asked(_) => {}
-        }
+        self.each_tried(rule, &mut |at, check| {
+            found.at = at;
+            check(&mut found);
+        });
         findings.extend(
             found.list.into_iter().map(|Place { pointer, blame, trace }| {
                 Finding::new(rule.id, pointer, blame, trace)
             }),
         );
+    }
+
+    /// Visits each thing that could break the rule, with where it stands and the check that is to be made.
+    fn each_tried(&self, rule: &Rule, visit: &mut Visit<'_>) {
+        match rule.check {
+            Check::Answer(could, check) => {
+                if could(self) {
+                    visit(String::new(), &|found: &mut Found| check(self, found));
+                }
+            }
+            Check::Message(..) if self.is_stream() => {}
+            Check::Message(could, check) | Check::Sum(could, check) => {
+                self.each_message(&mut |at, message| {
+                    if could(message) {
+                        visit(at, &|found: &mut Found| check(message, found));
+                    }
+                });
+            }
+            Check::Asked(could, check) if self.params.is_object() => {
+                self.each_message(&mut |at, message| {
+                    let asked = Asked { request: self.request, params: &self.params, message };
+                    if could(asked) {
+                        visit(at, &|found: &mut Found| check(asked, found));
+                    }
+                });
+            }
+            Check::Asked(..) => {}
+        }
+    }
+
+    fn is_stream(&self) -> bool {
+        matches!(self.body, Body::Stream { .. })
+    }
+
+    fn has(&self, header: &str) -> bool {
+        self.reply.headers.get(header).is_some()
     }
 
     /// The JSON of a success.

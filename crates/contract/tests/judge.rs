@@ -131,3 +131,17 @@ fn members_of_later_date_are_our_own_doubt() {
         assert_eq!(record.findings[0].blame, blame, "{version:?}");
     }
 }
+
+#[test]
+fn a_right_refusal_in_another_form_is_wrong_once() {
+    let envelope = r#"{"type":"error","error":{"type":"invalid_request_error","message":"No"},"request_id":"req_01a"}"#;
+    let other_status = [("response/status-unprocessable", Level::Strict)];
+    check(&invalid(), 422, envelope, &other_status);
+    let too_large = refused("body-over-limit", 413, "request_too_large");
+    let foreign = r#"{"detail":"Too large"}"#;
+    check(&invalid(), 400, foreign, &[("response/error-foreign", Level::AgentReady)]);
+    // What the edge writes under this status is of its own form, and not judged.
+    check(&too_large, 413, "length limit exceeded", &[("answer-type", Level::Strict)]);
+    let typeless = r#"{"type":"error","error":{"message":"No"},"request_id":"req_01a"}"#;
+    check(&invalid(), 400, typeless, &[("response/error-type-missing", Level::AgentReady)]);
+}

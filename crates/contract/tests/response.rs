@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use classify::{Body, Headers, Observation, Reply, Request, classify};
+use contract::judge::Finding;
+use contract::level::Level;
 use contract::response;
 use contract::spec::Contract;
 use contract::version::{OperationId, Version};
@@ -40,8 +42,14 @@ fn check(mut exchange: Exchange, edit: impl FnOnce(&mut Exchange), expected: &[(
 }
 
 fn judge(exchange: &Exchange) -> Vec<(&'static str, String)> {
-    let mut request = Request { target: exchange.target.into(), ..Request::default() };
-    if exchange.params.is_object() {
+    findings(exchange).into_iter().map(|finding| (finding.rule, finding.pointer)).collect()
+}
+
+fn findings(exchange: &Exchange) -> Vec<Finding> {
+    let method = if exchange.params.is_null() { "GET" } else { "POST" };
+    let mut request =
+        Request { method: method.into(), target: exchange.target.into(), ..Request::default() };
+    if !exchange.params.is_null() {
         request.body = Body::Bytes(exchange.params.to_string().into());
     }
     let headers =
@@ -53,8 +61,7 @@ fn judge(exchange: &Exchange) -> Vec<(&'static str, String)> {
     let reply = Reply { status: exchange.status, headers: Headers(headers), body: body.into() };
     let class = classify(&Observation::Reply(reply.clone()));
     let edition = CONTRACT.edition(Version::V2026_10_21);
-    let findings = response::check(edition, exchange.operation, &request, class, &reply);
-    findings.into_iter().map(|finding| (finding.rule, finding.pointer)).collect()
+    response::check(edition, exchange.operation, &request, class, &reply)
 }
 
 fn exchange(operation: OperationId, target: &'static str, answer: Value) -> Exchange {
@@ -284,6 +291,45 @@ fn headers() {
 }
 
 #[test]
+fn limits() {
+    for (name, left, limit, is_right) in [
+        ("ratelimit-requests", "50", "50", true),
+        ("ratelimit-requests", "51", "50", false),
+        ("ratelimit-tokens", "2000", "1500", true),
+        ("ratelimit-tokens", "3000", "1500", false),
+        ("fast-input-tokens", "3000", "1500", false),
+        ("ratelimit-requests", "51", "many", true),
+    ] {
+        let (left_name, limit_name) =
+            (format!("anthropic-{name}-remaining"), format!("anthropic-{name}-limit"));
+        let edit = |it: &mut Exchange| {
+            it.headers.push((left_name.leak(), left));
+            if limit != "many" {
+                it.headers.push((limit_name.leak(), limit));
+            }
+        };
+        let expected = if is_right { vec![] } else { vec![("ratelimit-remaining", "")] };
+        check(message(), edit, &expected);
+    }
+    let spent = |code: &'static str, expected: &[(&str, &str)]| {
+        let edit = |it: &mut Exchange| {
+            it.status = 429;
+            it.headers.push(("retry-after", "2"));
+            let details = json!({"error_code": code});
+            it.answer["error"] =
+                json!({"type": "rate_limit_error", "message": "No.", "details": details});
+        };
+        check(error(), edit, expected);
+    };
+    spent("enforced_spend_limit_reached", &[("retry-after-futile", "")]);
+    spent("ramp_limit_exceeded", &[]);
+    for (id, is_right) in [("wrkspc_01a", true), ("wrkspc_", false), ("default", false)] {
+        let expected = if is_right { vec![] } else { vec![("workspace-id-form", "")] };
+        check(message(), |it| it.headers.push(("anthropic-workspace-id", id)), &expected);
+    }
+}
+
+#[test]
 fn errors() {
     check(error(), |it| it.text = Some("<html>400</html>"), &[("error-not-json", "")]);
     check(error(), |it| it.text = Some(""), &[("error-not-json", "")]);
@@ -324,9 +370,18 @@ fn errors() {
         let expected = if is_nested { vec![("error-nested", at)] } else { vec![] };
         check(error(), |it| it.answer["error"]["message"] = json!(message), &expected);
     }
+    for (message, has_trace) in [
+        ("no model: Error: no model at nt (/srv/server.cjs:67:20940)", true),
+        ("boom\n    at acme.Main.run(Main.java:67)", true),
+        ("Traceback (most recent call last):\n  File \"a.py\", line 1", true),
+        ("messages.0: no text at index 3 (see content:1)", false),
+    ] {
+        let expected = if has_trace { vec![("error-trace", at)] } else { vec![] };
+        check(error(), |it| it.answer["error"]["message"] = json!(message), &expected);
+    }
     for (status, error_type, is_right) in [
         (400, "invalid_request_error", true),
-        (422, "invalid_request_error", true),
+        (415, "invalid_request_error", true),
         (405, "invalid_request_error", true),
         (404, "invalid_request_error", false),
         (500, "invalid_request_error", false),
@@ -344,6 +399,7 @@ fn errors() {
         let expected = if is_right { vec![] } else { vec![("status-type", "/error/type")] };
         check(error(), edit, &expected);
     }
+    check(error(), |it| it.status = 422, &[("status-unprocessable", "")]);
     let edit =
         |it: &mut Exchange| it.answer["error"]["details"] = json!({"error_code": "file_expired"});
     check(error(), edit, &[("error-code-status", "/error/details/error_code")]);
@@ -455,6 +511,11 @@ fn usage() {
         it.answer["usage"] = json!({"input_tokens": 0, "output_tokens": 0});
     };
     check(message(), free, &[]);
+    // A stream counts as well as one body does.
+    let zero = STREAM.replace(r#""output_tokens":6"#, r#""output_tokens":0"#);
+    let zero: &str = zero.replace(r#""output_tokens":1"#, r#""output_tokens":0"#).leak();
+    let edit = |it: &mut Exchange| it.text = Some(zero);
+    check(stream(), edit, &[("usage-output-zero", "/usage/output_tokens")]);
     let edit =
         |it: &mut Exchange| it.answer["usage"] = json!({"input_tokens": 1, "output_tokens": 0});
     check(message(), edit, &[("usage-output-zero", "/usage/output_tokens")]);
@@ -753,6 +814,187 @@ fn batches() {
 }
 
 #[test]
+fn what_was_agreed_to() {
+    let billed = |member: &'static str, asked: Value, used: &str, rule: Option<&str>| {
+        let edit = |it: &mut Exchange| {
+            it.params[member] = asked;
+            it.answer["usage"][member] = json!(used);
+        };
+        let at = format!("/usage/{member}");
+        check(message(), edit, &rule.map(|rule| (rule, &*at)).into_iter().collect::<Vec<_>>());
+    };
+    billed("speed", json!("fast"), "fast", None);
+    // Not every model has it.
+    billed("speed", json!("fast"), "standard", None);
+    billed("speed", Value::Null, "fast", Some("tier-unasked"));
+    billed("service_tier", json!("auto"), "priority", None);
+    billed("service_tier", Value::Null, "priority", None);
+    billed("service_tier", json!("standard_only"), "standard", None);
+    billed("service_tier", json!("standard_only"), "priority", Some("tier-unasked"));
+    billed("service_tier", Value::Null, "batch", Some("tier-unasked"));
+    billed("inference_geo", json!("us"), "us", None);
+    billed("inference_geo", json!("us"), "global", Some("inference-geo-other"));
+    billed("inference_geo", json!("global"), "us", None);
+    billed("inference_geo", Value::Null, "us", None);
+    let filled = |it: &mut Exchange| {
+        it.params["max_tokens"] = json!(0);
+        it.answer["usage"]["output_tokens"] = json!(0);
+        it.answer["usage"]["output_tokens_details"] = Value::Null;
+        it.answer["stop_reason"] = json!("max_tokens");
+        it.answer["content"] = json!([]);
+    };
+    check(message(), filled, &[]);
+    let edit = |it: &mut Exchange| {
+        filled(it);
+        it.answer["content"] = message().answer["content"].clone();
+    };
+    check(
+        message(),
+        edit,
+        &[("usage-output-zero", "/usage/output_tokens"), ("max-tokens-zero", "/content")],
+    );
+    let thought = |display: &'static str| {
+        move |it: &mut Exchange| {
+            it.params["thinking"] = json!({"type": "adaptive", "display": display});
+            it.answer["content"][0] =
+                json!({"type": "thinking", "thinking": "So.", "signature": "c2ln"});
+        }
+    };
+    check(call(), thought("summarized"), &[]);
+    check(call(), thought("omitted"), &[("thinking-shown", "/content/0/thinking")]);
+}
+
+/// An answer for which that was found by as many searches.
+fn searched(tool: &str, contents: &[Value]) -> Exchange {
+    let mut it = message();
+    it.params["tools"] = json!([{"type": tool, "name": "web_search"}]);
+    let block = |(idx, content): (usize, &Value)| {
+        let id = format!("srvtoolu_{idx}");
+        let call = json!({"type": "server_tool_use", "id": id, "name": "web_search", "input": {"query": "a"}, "caller": {"type": "direct"}});
+        let result =
+            json!({"type": "web_search_tool_result", "tool_use_id": id, "content": content});
+        [call, result]
+    };
+    it.answer["content"] = contents.iter().enumerate().flat_map(block).collect();
+    it
+}
+
+#[test]
+fn searches_are_counted() {
+    let failed = json!({"type": "web_search_tool_result_error", "error_code": "unavailable"});
+    let at = "/usage/server_tool_use/web_search_requests";
+    for (tool, contents, count, is_right) in [
+        ("web_search_20250305", vec![json!([]), json!([])], 2, true),
+        ("web_search_20250305", vec![json!([]), json!([])], 1, false),
+        ("web_search_20250305", vec![json!([]), json!([])], 3, false),
+        ("web_search_20250305", vec![failed.clone(), json!([])], 1, true),
+        ("web_search_20250305", vec![failed, json!([])], 2, true),
+        // Code may have searched, too.
+        ("web_search_20260209", vec![json!([])], 3, true),
+    ] {
+        let expected = if is_right { vec![] } else { vec![("server-tool-counts", at)] };
+        let edit = |it: &mut Exchange| {
+            it.answer["usage"]["server_tool_use"] =
+                json!({"web_search_requests": count, "web_fetch_requests": 0});
+        };
+        check(searched(tool, &contents), edit, &expected);
+    }
+    // The call is that of a turn that was paused.
+    let resumed = |it: &mut Exchange| {
+        let call = it.answer["content"].as_array_mut().unwrap().remove(0);
+        let paused = json!({"role": "assistant", "content": [call]});
+        it.params["messages"].as_array_mut().unwrap().push(paused);
+    };
+    for count in [0, 1] {
+        let edit = |it: &mut Exchange| {
+            resumed(it);
+            it.answer["usage"]["server_tool_use"] =
+                json!({"web_search_requests": count, "web_fetch_requests": 0});
+        };
+        check(searched("web_search_20250305", &[json!([])]), edit, &[]);
+    }
+}
+
+#[test]
+fn the_details_of_a_stream_come_last() {
+    let with = |from: &str, details: &str| -> &'static str {
+        let text = STREAM.replace(from, &format!("{from},\"output_tokens_details\":{details}"));
+        assert_ne!(text, STREAM);
+        text.leak()
+    };
+    let details = r#"{"thinking_tokens":0}"#;
+    let last = with(r#""usage":{"output_tokens":6"#, details);
+    let early = with(r#""output_tokens":1"#, details);
+    check(stream(), |it| it.text = Some(last), &[]);
+    check(stream(), |it| it.text = Some(with(r#""output_tokens":1"#, "null")), &[]);
+    check(stream(), |it| it.text = Some(early), &[("usage-details-early", "")]);
+}
+
+#[test]
+fn models() {
+    let models = |target: &'static str, states: &[&str]| {
+        let model = |(idx, state): (usize, &&str)| {
+            let capabilities = Value::Null;
+            json!({
+                "id": format!("claude-{idx}"), "type": "model", "display_name": "A", "created_at": "2026-10-07T00:00:00Z",
+                "capabilities": capabilities, "max_input_tokens": 9, "max_tokens": 9, "lifecycle": state,
+                "deprecated_at": null, "retires_at": null, "line": "haiku",
+            })
+        };
+        let data: Vec<Value> = states.iter().enumerate().map(model).collect();
+        let last = format!("claude-{}", states.len() - 1);
+        let page =
+            json!({"data": data, "has_more": false, "first_id": "claude-0", "last_id": last});
+        exchange(OperationId::ModelsList, target, page)
+    };
+    let at = "/data/1/lifecycle";
+    check(models("/v1/models", &["active", "deprecated", "novel"]), |_| {}, &[]);
+    let expected = [("models-lifecycle", at)];
+    check(models("/v1/models", &["active", "retired"]), |_| {}, &expected);
+    let query = "/v1/models?lifecycle[]=retired&lifecycle[]=active";
+    check(models(query, &["active", "retired"]), |_| {}, &[]);
+    check(
+        models("/v1/models?lifecycle%5B%5D=active", &["active", "deprecated"]),
+        |_| {},
+        &expected,
+    );
+    let expected = [("list-cursor", "/data/1/id")];
+    check(models("/v1/models?after_id=claude-1", &["active", "active"]), |_| {}, &expected);
+    check(models("/v1/models?after_id=claude-2", &["active", "active"]), |_| {}, &[]);
+    for (target, is_right) in [
+        ("/v1/models/claude-0", true),
+        ("/v1/models/claude-0-latest", true),
+        ("/v1/models/claude-1", false),
+        ("/v1/models/claude%2D1", true),
+    ] {
+        let mut one = models(target, &["active"]);
+        one.operation = OperationId::ModelsGet;
+        one.answer = one.answer["data"][0].take();
+        let expected = if is_right { vec![] } else { vec![("model-info-other", "/id")] };
+        check(one, |_| {}, &expected);
+    }
+}
+
+#[test]
+fn the_times_of_a_batch() {
+    for (member, time, is_right) in [
+        ("ended_at", "2026-11-22T12:00:00.5Z", true),
+        ("ended_at", "2026-11-22T11:59:59Z", false),
+        ("ended_at", "2026-11-22T10:59:59+02:00", true),
+        ("expires_at", "2026-11-21T12:00:00Z", false),
+        ("cancel_initiated_at", "2026-11-21T12:00:00Z", false),
+    ] {
+        let at = format!("/{member}");
+        let expected = if is_right { vec![] } else { vec![("batch-times", &*at)] };
+        let edit = |it: &mut Exchange| {
+            ended(it);
+            it.answer[member] = json!(time);
+        };
+        check(batch(), edit, &expected);
+    }
+}
+
+#[test]
 fn the_schema_says_where() {
     let edit = |it: &mut Exchange| drop(it.answer["usage"].take());
     check(message(), edit, &[("usage-missing", "/usage")]);
@@ -782,6 +1024,32 @@ fn the_rules_of_streams_are_findings() {
     let cut = STREAM.find("event: message_delta").unwrap();
     let expected = [("stream/no-message-stop", "")];
     check(stream(), |it| it.text = Some(&STREAM[..cut]), &expected);
+}
+
+/// What is wrong with an answer to a request that had to be refused, or that no agent sends, hurts no agent.
+#[test]
+fn levels_follow_the_request() {
+    let error_under = |params: Value| {
+        let mut it = error();
+        it.params = params;
+        it.text = Some("bad request");
+        it
+    };
+    for (params, level) in [(message().params, Level::AgentReady), (json!([1]), Level::Compatible)]
+    {
+        let found = findings(&error_under(params));
+        assert_eq!((found.len(), found[0].level), (1, level), "{found:?}");
+    }
+    let mut torn = message();
+    torn.text = Some("{");
+    torn.headers.truncate(1);
+    let form = response::of_form(findings(&torn));
+    let told: Vec<_> = form.iter().map(|it| (it.rule, it.level)).collect();
+    assert_eq!(told, [("response/not-json", Level::Strict)]);
+    let mut unasked = stream();
+    unasked.params["stream"] = json!("yes");
+    assert_eq!(findings(&unasked).len(), 1);
+    assert_eq!(response::of_form(findings(&unasked)), []);
 }
 
 /// The cases of this file name each rule that they trip.

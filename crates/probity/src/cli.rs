@@ -1,5 +1,6 @@
 //! The command line. What is given here overrides `probity.toml`.
 
+mod again;
 mod attempts;
 mod chaos;
 mod check;
@@ -18,12 +19,13 @@ use ::chaos::Surface;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use contract::version::Version;
 
+pub use self::again::AgainArgs;
 pub use self::attempts::AttemptArgs;
 pub use self::chaos::{ChaosArgs, ChaosFormat, ChaosReport, ChaosReportKind};
 pub use self::check::{CheckArgs, CheckKind};
 pub use self::journal::JournalArgs;
 pub(crate) use self::live::rate;
-pub use self::live::{LiveArgs, Side, WayArgs};
+pub use self::live::{BudgetArgs, LiveArgs, Side, WayArgs};
 pub use self::merge::MergeArgs;
 pub use self::record::RecordArgs;
 pub use self::shrink::{ShrinkArgs, ShrinkFormat};
@@ -173,7 +175,7 @@ pub struct ReplayArgs {
     #[arg(required_unless_present = "judge_only", value_name = "CASE|FILE|-")]
     pub cases: Vec<String>,
     /// Send nothing: judge the answers in this journal by today's rules, and say which verdicts differ.
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["body", "target", "live", "seed", "heavy"])]
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["body", "target", "live", "seed", "heavy", "dry_run"])]
     pub judge_only: Option<PathBuf>,
     /// Write the body of the first case to this file.
     #[arg(long, value_name = "FILE")]
@@ -182,7 +184,14 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "NAME", requires = "target")]
     pub model: Option<String>,
     #[command(flatten)]
+    pub again: AgainArgs,
+    #[command(flatten)]
     pub attempts: AttemptArgs,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+    /// Say which cases would be sent and what they may cost; send nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub common: Common,
 }

@@ -77,19 +77,8 @@ pub fn contract(args: &ContractArgs) -> Result<Exit, Stop> {
     let target = runtime.block_on(settings.target())?;
     let mut exceptions = std::mem::take(&mut specs.exceptions);
     let book = resume::book(&settings)?;
-    let order = Order {
-        specs: &specs,
-        seed: settings.seed,
-        heavy: settings.heavy,
-        cases_max: settings.cases_max,
-        time_max: settings.time_max,
-        selection: &settings.selection,
-        chaos: settings.chaos && target.is_none() && settings.selection.is_everything(),
-        target,
-        past: book.as_ref().map_or(Past::None, Past::Answers),
-        limits: settings.limits.as_ref(),
-        trial: Some(&settings.trial),
-    };
+    let past = book.as_ref().map_or(Past::None, Past::Answers);
+    let order = Order::new(&specs, &settings, target, past);
     if let Some(book) = &book {
         resume::check(book, &settings, &order)?;
     }
@@ -139,7 +128,11 @@ pub(crate) fn conduct(
     let mut reasons = reasons(settings, &run, &reporter.groups, &comparison, &asides);
     let Reporter { groups, key, writers, journal, trouble, .. } = reporter;
     reasons.extend(trouble);
-    let plan = resume::head(settings, order).scope;
+    let mut plan = resume::head(settings, order).scope;
+    if let Past::Old(old) = order.past {
+        // It is of no more than was sent then.
+        plan.max_cases = old.book().head.scope.max_cases;
+    }
     let summary = Summary {
         head: &head,
         run: &run,
@@ -317,7 +310,8 @@ fn write_reports(
         key,
         scope: summary.plan,
         cases: summary.run.board.records.len(),
-        is_complete: summary.run.end == End::Complete,
+        is_complete: summary.run.end == End::Complete
+            && summary.old.is_none_or(|old| old.book().skipped.is_some()),
     });
     for Report { kind, path } in &settings.reports {
         let text = match (kind, &told) {
@@ -345,7 +339,8 @@ fn write_reports(
     Ok(())
 }
 
-fn is_of_target(report: &Report) -> bool {
+/// Whether the report tells what a target's answers come to.
+pub(crate) fn is_of_target(report: &Report) -> bool {
     matches!(report.kind, ReportKind::Badge | ReportKind::Html | ReportKind::Markdown)
 }
 

@@ -1,37 +1,73 @@
 //! What is wrong, grouped: a hundred cases that fail alike are one thing to read.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use classify::Body;
 use contract::case::Case;
+use contract::conformance::altered;
 use contract::conformance::standing::is_about_form;
 use contract::judge::{Blame, Finding, Record, Verdict};
+use contract::level::Level;
 use contract::rules;
 
 use crate::curl::{Curl, curl};
 
+/// The finding of a case that got no answer.
+const UNREACHABLE: &str = "unreachable";
 /// Ids kept of each group; the JSON report has all.
 const IDS_MAX: usize = 50;
 
-/// All groups, worst first within their verdict.
+/// Different traces kept of each group. Where there are more, each holds something of its case, and one is enough.
+pub const TRACES_MAX: usize = 3;
+
+/// All groups.
 #[derive(Debug, Default)]
-pub struct Groups(BTreeMap<(String, &'static str, String), Group>);
+pub struct Groups(BTreeMap<Key, Group>);
+
+/// What the findings of one group have in common.
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Key {
+    kind: String,
+    code: &'static str,
+    blame: &'static str,
+    /// The answers that were permitted, where they are what the finding is about.
+    wanted: String,
+    /// The member that was changed on its way, since each is a mistake of its own.
+    place: String,
+}
 
 /// Cases that show the same finding about the same rule.
 #[derive(Debug)]
 pub struct Group {
-    /// `mut/bounds/below-minimum`, `witness/tool-result-unpaired`, `valid`.
+    /// `mut/bounds/below-minimum`, `witness/tool-result-unpaired`, `valid`; of what is about the form of answers, the
+    /// operation.
     pub kind: String,
     /// The finding's code.
     pub code: &'static str,
     pub blame: Blame,
-    pub verdict: Verdict,
+    pub what: What,
+    /// The weakest level at which one of them counts.
+    pub level: Level,
     pub cases: usize,
     pub ids: Vec<String>,
     /// How many got which answer.
     pub answers: BTreeMap<String, usize>,
+    /// What was seen, how often; one more than [`TRACES_MAX`] if there is no end of it.
+    pub traces: BTreeMap<String, usize>,
     /// The case with the smallest request: the quickest to understand.
     pub example: Example,
+}
+
+/// What cases with a finding come to, worst first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum What {
+    /// Another answer than those permitted.
+    Drift,
+    /// Something about the form of answers that are right apart from it.
+    Form,
+    /// Nothing that could be judged.
+    Unclear,
 }
 
 #[derive(Debug)]
@@ -59,42 +95,81 @@ impl Groups {
         }
         let bytes = case.map_or(0, |case| case.request.body.len());
         for finding in &record.findings {
-            let is_apart = is_about_form(finding) || finding.rule == "unreachable";
-            let kind = match is_apart {
-                true => record.operation.name().to_owned(),
-                false => kind(record),
-            };
+            let key = Key::of(record, finding);
             let example = || Example::new(case, record, finding, base_url);
-            let wanted = if is_apart { String::new() } else { expected(record) };
-            let group =
-                self.0.entry((kind.clone(), finding.rule, wanted)).or_insert_with(|| Group {
-                    kind,
-                    code: finding.rule,
-                    blame: finding.blame,
-                    verdict: record.verdict,
-                    cases: 0,
-                    ids: Vec::new(),
-                    answers: BTreeMap::new(),
-                    example: example(),
-                });
+            let (kind, what) = (key.kind.clone(), What::of(record, finding));
+            let new = || Group {
+                kind,
+                code: finding.rule,
+                blame: finding.blame,
+                what,
+                level: finding.level,
+                cases: 0,
+                ids: Vec::new(),
+                answers: BTreeMap::new(),
+                traces: BTreeMap::new(),
+                example: example(),
+            };
+            let group = self.0.entry(key).or_insert_with(new);
             if bytes < group.example.bytes {
                 group.example = example();
             }
-            group.cases += 1;
-            *group.answers.entry(got(record)).or_default() += 1;
-            if group.ids.len() < IDS_MAX {
-                group.ids.push(record.id.0.clone());
-            }
+            group.take(record, finding);
         }
     }
 
-    /// Drifts with the most cases first, then what says nothing.
+    /// What an agent cannot do without first, and of that what concerns the most cases; last what says nothing.
     pub fn ranked(&self) -> Vec<&Group> {
         let mut groups: Vec<_> = self.0.values().collect();
         groups.sort_by_key(|group| {
-            (group.verdict == Verdict::Inconclusive, std::cmp::Reverse(group.cases))
+            let is_unclear = group.what == What::Unclear || group.blame == Blame::Spec;
+            (is_unclear, group.level, Reverse(group.cases))
         });
         groups
+    }
+}
+
+impl Key {
+    fn of(record: &Record, finding: &Finding) -> Self {
+        let is_apart = is_about_form(finding) || finding.rule == UNREACHABLE;
+        let is_altered = [altered::RULE, altered::answer::RULE].contains(&finding.rule);
+        Self {
+            kind: if is_apart { record.operation.name().to_owned() } else { kind(record) },
+            code: finding.rule,
+            blame: finding.blame.name(),
+            wanted: if is_apart { String::new() } else { expected(record) },
+            place: if is_altered { finding.pointer.clone() } else { String::new() },
+        }
+    }
+}
+
+impl What {
+    fn of(record: &Record, finding: &Finding) -> Self {
+        match record.verdict {
+            Verdict::Inconclusive => Self::Unclear,
+            _ if is_about_form(finding) => Self::Form,
+            _ => Self::Drift,
+        }
+    }
+}
+
+impl Group {
+    fn take(&mut self, record: &Record, finding: &Finding) {
+        self.cases += 1;
+        self.level = self.level.min(finding.level);
+        *self.answers.entry(got(record)).or_default() += 1;
+        if self.traces.len() <= TRACES_MAX || self.traces.contains_key(&*finding.trace) {
+            *self.traces.entry(finding.trace.to_string()).or_default() += 1;
+        }
+        if self.ids.len() < IDS_MAX {
+            self.ids.push(record.id.0.clone());
+        }
+    }
+
+    /// What the rule demands, where there is a sentence for it.
+    pub fn explanation(&self) -> Option<&'static str> {
+        let rule = self.kind.rsplit('/').next().unwrap_or_default();
+        rules::find(rule).map(|rule| rule.explanation)
     }
 }
 
@@ -120,14 +195,6 @@ impl Example {
                 Body::Empty | Body::Repeat { .. } => None,
             }),
         }
-    }
-}
-
-impl Group {
-    /// What the rule demands, where there is a sentence for it.
-    pub fn explanation(&self) -> Option<&'static str> {
-        let rule = self.kind.rsplit('/').next().unwrap_or_default();
-        rules::find(rule).map(|rule| rule.explanation)
     }
 }
 

@@ -33,7 +33,7 @@ use tokio::runtime::Runtime;
 
 use self::gate::Account;
 use self::money::Prices;
-use crate::cli::{Format, LiveArgs};
+use crate::cli::{BudgetArgs, Format};
 use crate::config::Config;
 use crate::console::say;
 use crate::contract::SNAPSHOTS;
@@ -66,7 +66,7 @@ pub struct Money {
 
 impl Limits {
     /// None where nothing was asked for and nothing costs.
-    pub fn new(live: bool, args: &LiveArgs, config: &Config) -> Result<Option<Self>, Stop> {
+    pub fn new(live: bool, args: &BudgetArgs, config: &Config) -> Result<Option<Self>, Stop> {
         let in_config = |what: String| Stop::usage(format!("probity.toml: {what}"));
         let read = |value: Option<f64>, parse: fn(&str) -> Result<u64, String>| {
             value.map(|value| parse(&value.to_string())).transpose().map_err(in_config)

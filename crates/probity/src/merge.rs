@@ -4,50 +4,52 @@
 //! told then comes from the same code as that of a run, so that it is the same to the byte. Scripted answers, the chaos
 //! smoke test, ledgers and stale exceptions are about the whole: shards leave them out, and they are tried here. The
 //! price is that the corpus is made once more.
+//!
+//! Of another server each shard asks what it has, and all must have found the same. Chains are played by the first
+//! shard alone; of streams each compares the first of its own, among which are those that an undivided run compares.
+//! All that stands in journals; JSON reports have verdicts only, and say nothing of levels.
+
+mod files;
+mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use classify::{Class, Observation};
 use contract::case::Case;
 use contract::exceptions::Exceptions;
-use contract::judge::{Blame, Finding, Record, Verdict, judge};
-use contract::level;
 use contract::spec::Contract;
-use serde::Deserialize;
-use wire::journal::{Book, Fault, Head, Judged, Scope};
+use wire::journal::beside::Probe;
+use wire::journal::{Book, Head, Judged, Scope};
 use wire::target::{Key, Target};
 
+use self::files::read;
+pub(crate) use self::records::{finding, settled};
+use self::records::{kept_name, record};
 use crate::cli::MergeArgs;
 use crate::config::Config;
 use crate::console::{self, count};
-use crate::contract::conduct;
+use crate::contract::{conduct, is_of_target};
 use crate::embedded;
 use crate::exit::{Exit, Stop};
 use crate::live::Limits;
 use crate::live::way::Way;
 use crate::report::EMBEDDED;
-use crate::run::{Order, Past};
+use crate::run::{Order, Past, Recalled};
 use crate::selection::{Selection, Shard};
 use crate::settings::{self, Settings};
 use crate::specs::Specs;
-use crate::target::Plan;
+use crate::target::{Plan, kept};
 
-/// The report of a million cases. A larger file is none of ours, and would not fit into memory.
-const REPORT_BYTES_MAX: u64 = 1 << 30;
-
-/// Names of findings and reasons that are kept for good, since runs hold them so. There are some two hundred.
-const NAMES_MAX: usize = 4_096;
+/// What is said of shards of a target whose conformance is not known.
+const NEEDS_JOURNALS: &str = "levels and rules of a target are told by the journals of all shards: of JSON reports only \
+    the verdicts are put together";
 
 /// The verb.
 pub fn merge(args: &MergeArgs) -> Result<Exit, Stop> {
     let started = Instant::now();
     let config = Config::load(args.contract.common.config.as_deref())?;
-    let mut settings = Settings::contract(&args.contract, &config)?;
+    let mut settings = Settings::merge(&args.contract, &config)?;
     if settings.accept && console::is_ci() {
         return Err(Stop::usage("--accept in a CI job would accept what nobody has looked at"));
     }
@@ -55,20 +57,14 @@ pub fn merge(args: &MergeArgs) -> Result<Exit, Stop> {
     let mut exceptions = std::mem::take(&mut specs.exceptions);
     let shards = Shards::open(&args.files)?;
     settings = of_run(&shards.head, settings);
+    settings.trial = kept::plan(settings.trial, shards.probe.as_ref())?;
+    let report = settings.reports.iter().find(|report| is_of_target(report));
+    if let (Some(report), None) = (report, &shards.probe) {
+        let path = report.path.display();
+        return Err(Stop::usage(format!("there is nothing to write to {path}: {NEEDS_JOURNALS}")));
+    }
     let target = named_target(&shards.head.target)?;
-    let order = Order {
-        specs: &specs,
-        seed: settings.seed,
-        heavy: settings.heavy,
-        cases_max: None,
-        time_max: None,
-        selection: &settings.selection,
-        chaos: settings.chaos && target.is_none() && settings.selection.is_everything(),
-        target,
-        past: Past::Shards(&shards),
-        limits: settings.limits.as_ref(),
-        trial: Some(&settings.trial),
-    };
+    let order = Order::new(&specs, &settings, target, Past::Shards(&shards));
     shards.check(&order)?;
     conduct(started, &settings, &order, &settings::runtime()?, &mut exceptions)
 }
@@ -108,6 +104,8 @@ pub struct Shards {
     /// What they are shards of.
     head: Head,
     parts: Vec<Part>,
+    /// What the target was found to have; none of our own mock, and where a shard does not say it.
+    probe: Option<Probe>,
 }
 
 struct Part {
@@ -162,7 +160,8 @@ impl Shards {
             return Err(Stop::usage(format!("{noun} missing: {}", missing.join(", "))));
         }
         let head = head.clone();
-        Ok(Self { head, parts: parts.into_iter().map(|(_, part)| part).collect() })
+        let parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
+        Ok(Self { head, probe: probe(&parts)?, parts })
     }
 
     /// Fails unless every case of the corpus is there, and no other.
@@ -192,11 +191,16 @@ impl Shards {
         }
         let mut wrong = Vec::new();
         for (idx, (part, more)) in self.parts.iter().zip(&ids).enumerate() {
-            let name = format!("shard {} ({})", part.shard, part.path.display());
+            let name = part.name();
             let (cases, first) = lacking.remove(&idx).unwrap_or_default();
             match &part.skipped {
                 None => wrong.push(format!(
-                    "{name} did not reach its end{}",
+                    "{name} did not reach its end{}{}",
+                    part.book()
+                        .and_then(|book| book.gone.as_ref())
+                        .map_or_else(String::new, |gone| {
+                            format!(", since {}", kept::went(gone).text())
+                        }),
                     match cases {
                         0 => String::new(),
                         _ => format!(": it lacks {}, the first is {first}", count(cases, "case")),
@@ -218,42 +222,116 @@ impl Shards {
         if wrong.is_empty() { Ok(()) } else { Err(Stop::usage(wrong.join("\n"))) }
     }
 
-    /// Cases that the shards did not send, by reason.
-    pub(crate) fn skipped(&self) -> Result<BTreeMap<&'static str, usize>, Stop> {
-        let mut sums = BTreeMap::new();
+    /// Cases that were not sent, by reason. `unfit` are those of the whole that make no sense to the target: each shard
+    /// lets a few more through. Other reasons were given while they were sent.
+    pub(crate) fn skipped(
+        &self,
+        unfit: &BTreeMap<&'static str, usize>,
+    ) -> Result<BTreeMap<&'static str, usize>, Stop> {
+        let mut sums = unfit.clone();
         for (reason, cases) in self.parts.iter().filter_map(|part| part.skipped.as_ref()).flatten()
         {
-            *sums.entry(kept(reason).map_err(Stop::usage)?).or_default() += cases;
+            if !unfit.contains_key(&**reason) {
+                *sums.entry(kept_name(reason).map_err(Stop::usage)?).or_default() += cases;
+            }
         }
         Ok(sums)
     }
 
+    /// What the target was found to have, by all of them.
+    pub(crate) fn probe(&self) -> Option<&Probe> {
+        self.probe.as_ref()
+    }
+
+    pub(crate) fn books(&self) -> impl Iterator<Item = &Book> {
+        self.parts.iter().filter_map(Part::book)
+    }
+
+    /// Why it is not told what the answers of a target come to, if it is not.
+    pub(crate) fn untold(&self) -> Option<&'static str> {
+        (self.head.target != EMBEDDED && self.probe.is_none()).then_some(NEEDS_JOURNALS)
+    }
+
     /// What the case's shard says of it; none if it was left out there.
-    pub(crate) fn record(
+    pub(crate) fn recall(
         &self,
         contract: &Contract,
         case: &Case,
         exceptions: &mut Exceptions,
-    ) -> Result<Option<Record>, Stop> {
-        let part = &self.parts[self.place(case)];
-        let failed = |why: String| {
-            Stop::usage(format!("failed to read {} of {}: {why}", case.id, part.path.display()))
-        };
-        let judged = match &part.rows {
-            Rows::Report(rows) => rows.get(&case.id.0).cloned(),
-            Rows::Journal(book) => {
-                let entry = book.entry(&case.id).map_err(|error| failed(error.to_string()))?;
-                entry.map(|entry| entry.judged)
-            }
-        };
-        let Some(judged) = judged else { return Ok(None) };
-        record(contract, case, &judged, exceptions).map(Some).map_err(failed)
+    ) -> Result<Option<Recalled>, Stop> {
+        self.parts[self.place(case)].recall(contract, case, exceptions)
+    }
+
+    /// The same for a step of a chain, which only the first shard has.
+    pub(crate) fn recall_step(
+        &self,
+        contract: &Contract,
+        case: &Case,
+    ) -> Result<Option<Recalled>, Stop> {
+        self.parts[0].recall(contract, case, &mut Exceptions::default())
     }
 
     /// The shard into which the case falls: there is one for each.
     fn place(&self, case: &Case) -> usize {
         self.parts.iter().position(|part| part.shard.contains(&case.id.0)).unwrap_or_default()
     }
+}
+
+impl Part {
+    /// `shard 2/4 (FILE)`.
+    fn name(&self) -> String {
+        format!("shard {} ({})", self.shard, self.path.display())
+    }
+
+    fn book(&self) -> Option<&Book> {
+        match &self.rows {
+            Rows::Journal(book) => Some(book),
+            Rows::Report(_) => None,
+        }
+    }
+
+    fn recall(
+        &self,
+        contract: &Contract,
+        case: &Case,
+        exceptions: &mut Exceptions,
+    ) -> Result<Option<Recalled>, Stop> {
+        let failed = |why: String| {
+            Stop::usage(format!("failed to read {} of {}: {why}", case.id, self.path.display()))
+        };
+        match &self.rows {
+            Rows::Report(rows) => {
+                let Some(judged) = rows.get(&case.id.0) else { return Ok(None) };
+                let record = record(contract, case, judged, exceptions).map_err(failed)?;
+                let (observation, judged) = (None, None);
+                Ok(Some(Recalled { observation, record, judged, is_settled: true, is_new: false }))
+            }
+            Rows::Journal(book) => {
+                let entry = book.entry(&case.id).map_err(|error| failed(error.to_string()))?;
+                let recalled = entry.map(|entry| settled(contract, case, entry, exceptions));
+                recalled.transpose().map_err(failed)
+            }
+        }
+    }
+}
+
+/// What all shards have found the target to have.
+fn probe(parts: &[Part]) -> Result<Option<Probe>, Stop> {
+    let probes: Option<Vec<_>> =
+        parts.iter().map(|part| Some((part, part.book()?.probe.as_ref()?))).collect();
+    let Some([(first, merged), others @ ..]) = probes.as_deref() else { return Ok(None) };
+    let mut merged = Probe::clone(merged);
+    for (part, probe) in others {
+        if let Some([theirs, ours]) = kept::difference(probe, &merged) {
+            let (part, first) = (part.name(), first.name());
+            return Err(Stop::usage(format!("{part} {theirs}, {first} {ours}")));
+        }
+        // Nothing but words hangs on this: a target that once said two things is not of one mind.
+        if probe.is_deterministic == Some(false) {
+            merged.is_deterministic = Some(false);
+        }
+    }
+    Ok(Some(merged))
 }
 
 impl Rows {
@@ -264,114 +342,3 @@ impl Rows {
         }
     }
 }
-
-/// The record that was written down.
-pub(crate) fn record(
-    contract: &Contract,
-    case: &Case,
-    judged: &Judged,
-    exceptions: &mut Exceptions,
-) -> Result<Record, String> {
-    let none = |what: &str, name: &str| format!("there is no {what} `{name}`");
-    // Whatever is judged, the record says what is known of the case; all else is put in its place.
-    let blank = judge(contract, case, &Observation::Unsendable(String::new()));
-    let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.name() == judged.verdict);
-    let findings = judged.findings.iter().map(|fault| {
-        let Fault { rule, pointer, blame, trace } = fault;
-        let by = Blame::ALL.into_iter().find(|known| known.name() == blame);
-        let by = by.ok_or_else(|| none("blame", blame))?;
-        Ok(Finding::new(kept(rule)?, pointer.clone(), by, trace.clone()))
-    });
-    let verdict = verdict.ok_or_else(|| none("verdict", &judged.verdict))?;
-    let mut record = Record {
-        class: Class::parse(&judged.class).ok_or_else(|| none("class", &judged.class))?,
-        status: judged.status,
-        error_type: judged.error_type.as_deref().map(Box::from),
-        error_code: judged.error_code.as_deref().map(Box::from),
-        verdict: if verdict == Verdict::Excused { Verdict::Drift } else { verdict },
-        findings: findings.collect::<Result<_, String>>()?,
-        ..blank
-    };
-    level::weigh(case, &mut record);
-    // Exceptions count what they excuse, and one that excused nothing is stale.
-    exceptions.excuse(&mut record);
-    record.verdict = verdict;
-    Ok(record)
-}
-
-/// The name as records hold it, each kept once and for good.
-fn kept(name: &str) -> Result<&'static str, String> {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = names.get(name) {
-        return Ok(known);
-    }
-    if names.len() >= NAMES_MAX {
-        return Err(format!("`{name}` is one name too many"));
-    }
-    let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
-    names.insert(kept);
-    Ok(kept)
-}
-
-/// A JSON report, as far as it is needed.
-#[derive(Deserialize)]
-struct Report {
-    results: Vec<Row>,
-    probity: String,
-    spec: Spec,
-    seed: u64,
-    target: String,
-    plan: Scope,
-    complete: bool,
-    skipped: BTreeMap<String, usize>,
-}
-
-#[derive(Deserialize)]
-struct Spec {
-    sha256: String,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    id: String,
-    origin: String,
-    #[serde(flatten)]
-    judged: Judged,
-}
-
-/// Reads a journal or a JSON report, whichever it is.
-fn read(path: &Path) -> Result<(Head, Part), Stop> {
-    let failed = |why: String| Stop::usage(format!("failed to read {}: {why}", path.display()));
-    let mut first = Vec::new();
-    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    let taken = file.take(JOURNAL_BEGINS.len() as u64).read_to_end(&mut first);
-    taken.map_err(|error| failed(error.to_string()))?;
-    let (mut head, rows, skipped) = if first == JOURNAL_BEGINS {
-        let book = Book::open(path).map_err(|error| Stop::usage(format!("failed to {error}")))?;
-        let book =
-            book.ok_or_else(|| failed("not even its header line was finished".to_owned()))?;
-        let skipped = book.skipped.clone();
-        (book.head.clone(), Rows::Journal(Box::new(book)), skipped)
-    } else {
-        let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-        let from = BufReader::new(file.take(REPORT_BYTES_MAX));
-        let report: Report = serde_json::from_reader(from).map_err(|error| {
-            failed(format!("it is neither a journal nor a JSON report: {error}"))
-        })?;
-        let Report { results, probity, spec, seed, target, plan, complete, skipped } = report;
-        let cases = results.into_iter().filter(|row| row.origin != "scripted");
-        let rows = cases.map(|row| (row.id, row.judged)).collect();
-        let head = Head { probity, seed, spec: spec.sha256, target, scope: plan };
-        (head, Rows::Report(rows), complete.then_some(skipped))
-    };
-    let shard = match head.scope.shard.take() {
-        Some(shard) => Shard::parse(&shard).map_err(failed)?,
-        // An undivided run is its own only shard.
-        None => Shard { index: 1, count: 1 },
-    };
-    Ok((head, Part { path: path.to_owned(), shard, rows, skipped }))
-}
-
-/// How a journal begins, and no JSON report does.
-const JOURNAL_BEGINS: &[u8] = b"{\"journal\":";

@@ -5,7 +5,7 @@ use contract::judge::Verdict;
 
 use crate::console::count;
 use crate::exit::{Exit, Stop};
-use crate::findings::Groups;
+use crate::findings::{Groups, What};
 use crate::ledger::Comparison;
 use crate::live::gate::Account;
 use crate::report::Aside;
@@ -134,7 +134,7 @@ pub(crate) fn reasons(
     // What drifts at a stricter level than the one that was asked for is told, and does not decide.
     let drift = if asked.is_some() { 0 } else { run.count(Verdict::Drift) };
     if drift > 0 || !asides.is_empty() {
-        let kinds = groups.ranked().iter().filter(|group| group.verdict == Verdict::Drift).count();
+        let kinds = groups.ranked().iter().filter(|group| group.what == What::Drift).count();
         let mut parts = Vec::new();
         if drift > 0 {
             parts.push(format!("{} drift, in {}", count(drift, "case"), count(kinds, "kind")));

@@ -55,6 +55,7 @@ async fn run(args: &RecordArgs) -> Result<Exit, Stop> {
         exchanges: 0,
         by_status: BTreeMap::new(),
         unanswered: 0,
+        unseen: 0,
         trouble: None,
     })));
     let keep: Keep = {
@@ -140,6 +141,8 @@ struct Desk {
     exchanges: usize,
     by_status: BTreeMap<u16, usize>,
     unanswered: usize,
+    /// Bodies that are not in the recording.
+    unseen: usize,
     /// The first thing that went wrong; nothing is written after it.
     trouble: Option<Stop>,
 }
@@ -151,6 +154,9 @@ impl Desk {
             Some(answer) => *self.by_status.entry(answer.status).or_default() += 1,
             None => self.unanswered += 1,
         }
+        let bodies = exchange.answer.iter().map(|answer| &answer.body);
+        let bodies = bodies.chain([&exchange.request.body]);
+        self.unseen += bodies.filter(|body| body.unseen.is_some()).count();
         if let Some(lines) = &mut self.lines {
             lines.say(&self.speaker, line(self.paint, exchange));
         }
@@ -179,9 +185,16 @@ impl Desk {
         }
         let parts =
             if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+        let unseen = match self.unseen {
+            0 => String::new(),
+            unseen => format!(
+                "left out: the bodies of {}, packed in a way that could not be looked into\n",
+                count(unseen, "message")
+            ),
+        };
         let files: Vec<_> = args.out.iter().map(|path| path.display().to_string()).collect();
         format!(
-            "{}{parts}\nwritten to {}; judge them with `probity check {}`\n",
+            "{}{parts}\n{unseen}written to {}; judge them with `probity check {}`\n",
             count(self.exchanges, "exchange"),
             files.join(" and "),
             files.first().map_or("FILE", String::as_str)

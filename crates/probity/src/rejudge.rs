@@ -9,9 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use contract::case::{Case, CaseId};
-use contract::conformance::standing;
 use contract::exceptions::Exceptions;
-use contract::judge::{Record, judge};
+use contract::judge::Record;
 use contract::spec::Contract;
 use wire::journal::{Book, Judged};
 
@@ -21,16 +20,17 @@ use crate::console::count;
 use crate::contract::conduct;
 use crate::exit::{Exit, Stop};
 use crate::merge;
-use crate::run::{Order, Past};
+use crate::run::{Order, Past, Recalled};
 use crate::selection::{Selection, Shard};
 use crate::settings::{self, Settings};
 use crate::specs::Specs;
+use crate::target::kept;
 
 /// The verb, where it is told not to send.
 pub fn rejudge(path: &Path, args: &ReplayArgs) -> Result<Exit, Stop> {
     let started = Instant::now();
     let config = Config::load(args.common.config.as_deref())?;
-    let told = Settings::replay(args, &config);
+    let told = Settings::replay(args, &config)?;
     let mut specs = Specs::load(&told.overrides)?;
     let mut exceptions = std::mem::take(&mut specs.exceptions);
     let book = Book::open(path).map_err(|error| Stop::usage(format!("failed to {error}")))?;
@@ -45,28 +45,15 @@ pub fn rejudge(path: &Path, args: &ReplayArgs) -> Result<Exit, Stop> {
     let shard = book.head.scope.shard.as_deref().map(Shard::parse).transpose();
     let shard = shard.map_err(Stop::usage)?;
     settings.selection = Selection::new(&settings.globs, shard);
-    let old = Old::new(book, target.is_some());
-    let order = Order {
-        specs: &specs,
-        seed: settings.seed,
-        heavy: settings.heavy,
-        cases_max: None,
-        time_max: None,
-        selection: &settings.selection,
-        chaos: false,
-        target,
-        past: Past::Old(&old),
-        limits: settings.limits.as_ref(),
-        trial: Some(&settings.trial),
-    };
+    settings.trial = kept::plan(settings.trial, book.probe.as_ref())?;
+    let old = Old { book, seen: Mutex::default() };
+    let order = Order::new(&specs, &settings, target, Past::Old(&old));
     conduct(started, &settings, &order, &settings::runtime()?, &mut exceptions)
 }
 
 /// An old journal, and what today's rules make of it.
 pub struct Old {
     book: Book,
-    /// Of another server than our own mock, whose form is judged rule by rule.
-    is_of_target: bool,
     seen: Mutex<Seen>,
 }
 
@@ -88,17 +75,17 @@ pub struct Change {
 }
 
 impl Old {
-    fn new(book: Book, is_of_target: bool) -> Self {
-        Self { book, is_of_target, seen: Mutex::default() }
+    pub(crate) fn book(&self) -> &Book {
+        &self.book
     }
 
     /// What today's rules say of the old answer; none if there is none to this request.
-    pub(crate) fn record(
+    pub(crate) fn recall(
         &self,
         contract: &Contract,
         case: &Case,
         exceptions: &mut Exceptions,
-    ) -> Result<Option<Record>, Stop> {
+    ) -> Result<Option<Recalled>, Stop> {
         let failed = |why: String| {
             Stop::usage(format!("failed to read the answer to {} back: {why}", case.id))
         };
@@ -110,23 +97,25 @@ impl Old {
             seen.asked_otherwise += 1;
             return Ok(None);
         }
-        let record = if entry.truncated {
-            // Of an answer that was cut only the old verdict is known.
-            seen.cut += 1;
-            merge::record(contract, case, &entry.judged, exceptions).map_err(failed)?
-        } else {
-            let mut record = judge(contract, case, &entry.observation);
-            if self.is_of_target {
-                standing::set_form_apart(&mut record);
-            }
-            exceptions.excuse(&mut record);
-            record
+        // Of an answer that was cut only the old verdict is known.
+        seen.cut += usize::from(entry.truncated);
+        let recalled = match entry.truncated {
+            true => merge::settled(contract, case, entry, exceptions).map_err(failed)?,
+            false => Recalled {
+                judged: Some(entry.judged),
+                ..Recalled::new(contract, case, entry.observation)
+            },
         };
-        let (before, now) = (before(&entry.judged), now(&record));
+        Ok(Some(recalled))
+    }
+
+    /// Keeps what is judged otherwise than it was.
+    pub(crate) fn compare(&self, recalled: &Recalled) {
+        let Recalled { record, judged: Some(judged), .. } = recalled else { return };
+        let (before, now) = (before(judged), now(record));
         if before != now {
-            seen.changes.push(Change { id: record.id.0.clone(), before, now });
+            self.seen().changes.push(Change { id: record.id.0.clone(), before, now });
         }
-        Ok(Some(record))
     }
 
     /// Cases that are judged otherwise, in their order.
@@ -137,7 +126,7 @@ impl Old {
     /// What could not be judged as it should, in words.
     pub fn left_out(&self) -> Vec<String> {
         let seen = self.seen();
-        let gone = self.book.len() - seen.ids.len();
+        let gone = self.book.ids().into_iter().filter(|id| !seen.ids.contains(*id)).count();
         let mut notes = Vec::new();
         let mut note = |cases: usize, why: &str| {
             if cases > 0 {
@@ -147,6 +136,9 @@ impl Old {
         note(seen.asked_otherwise, "left out: the request is another today");
         note(gone, "left out: not asked for, or no longer in the corpus");
         note(seen.cut, "judged as before: the answer was too long to keep whole");
+        if self.book.skipped.is_none() && self.book.gone.is_none() {
+            notes.push("the run of the journal did not reach its end".to_owned());
+        }
         if self.book.is_torn {
             notes
                 .push("the last line of the journal was never finished and is left out".to_owned());

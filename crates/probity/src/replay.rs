@@ -1,28 +1,30 @@
 //! The `replay` verb: cases once more, or requests from files, with everything that went over the wire.
 
+mod attempts;
 mod story;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use classify::{Body, Observation};
+use classify::Body;
 use contract::case::Case;
 use contract::conformance::model::renamed;
-use contract::judge::{Record, Verdict, judge};
+use contract::exceptions::Exceptions;
+use contract::judge::{Verdict, judge};
 use serde_json::{Value, json};
-use wire::send::{Connections, Sender, send};
-use wire::target::Key;
+use wire::send::{Connections, Sender};
+use wire::target::{Key, Target};
 
 use crate::cli::{Format, ReplayArgs};
 use crate::concrete;
 use crate::config::Config;
 use crate::console::{Paint, complain, count, say, width};
 use crate::embedded;
-use crate::exit::{Exit, Stop};
-use crate::findings::got;
-use crate::live::thrift;
+use crate::exit::{Exit, Stop, decide};
+use crate::live::gate::{Account, Warden};
+use crate::live::{estimate, thrift};
 use crate::rejudge::rejudge;
 use crate::report::human::Page;
 use crate::report::json;
@@ -31,6 +33,7 @@ use crate::selection::Selection;
 use crate::settings::{self, Settings};
 use crate::specs::Specs;
 
+use self::attempts::{Asked, Asker, Attempt, answers, telling};
 use self::story::{bytes, tell};
 
 /// Between two attempts at another server than our mock: what is flaky is so over time, and at once all of them might
@@ -52,9 +55,9 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, Stop> {
         return rejudge(journal, args);
     }
     let config = Config::load(args.common.config.as_deref())?;
-    let settings = Settings::replay(args, &config);
+    let settings = Settings::replay(args, &config)?;
     let mut specs = Specs::load(&settings.overrides)?;
-    let mut exceptions = std::mem::take(&mut specs.exceptions);
+    let exceptions = std::mem::take(&mut specs.exceptions);
     let runtime = settings::runtime()?;
     let target = runtime.block_on(settings.target())?;
     let mut cases = named(&specs, &settings)?;
@@ -71,83 +74,60 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, Stop> {
             Format::Json | Format::Ndjson => complain(&written),
         }
     }
-    let shown = cases.len().min(CASES_MAX);
-    let mut tally = Tally::default();
-    runtime.block_on(async {
-        let mock = embedded::start(&specs.contract).await?;
-        let base_url = target.as_ref().map(|target| target.base_url());
-        let gap = if target.is_some() { ATTEMPT_GAP } else { Duration::ZERO };
-        let target = target.as_ref().unwrap_or(&mock.target);
-        let sender = Sender::new(target.clone(), Connections::Fresh, DEADLINE_MS);
-        let page = Page { width: width(), paint: Paint::decide(settings.color) };
-        let mut sheet = Sheet::new(args.attempts.format, base_url, page);
-        for case in &cases[..shown] {
-            let attempts = attempts(&sender, case, args.attempts.times, gap, |observation| {
-                let mut record = judge(&specs.contract, case, observation);
-                exceptions.excuse(&mut record);
-                record
-            });
-            let attempts = attempts.await;
-            tally.add(&attempts);
-            say(&target.key.scrub(&sheet.case(case, &attempts, &target.key)));
-        }
-        say(&sheet.end());
-        Ok::<(), Stop>(())
-    })?;
-    if cases.len() > shown {
+    let shown = &cases[..cases.len().min(CASES_MAX)];
+    if settings.dry_run {
+        let limits = settings.limits.as_ref().map(|limits| limits.prices);
+        let is_json = args.attempts.format != Format::Human;
+        say(&estimate::dry_run(shown, args.attempts.times.into(), limits, is_json));
+        return Ok(Exit::Clean);
+    }
+    let tally = runtime.block_on(send_all(args, &settings, &specs, exceptions, target, shown))?;
+    if cases.len() > shown.len() {
         complain(&format!("\nonly the first {CASES_MAX} cases are shown: name fewer\n"));
     }
     tally.end()
 }
 
-/// An answer, and what is made of it.
-type Attempt = (Observation, Record);
-
-/// Sends a case until two answers disagree, or so many times.
-async fn attempts(
-    sender: &Sender,
-    case: &Case,
-    times: u32,
-    gap: Duration,
-    mut judge: impl FnMut(&Observation) -> Record,
-) -> Vec<Attempt> {
-    let mut attempts = Vec::new();
-    for time in 0..times.max(1) {
-        if time > 0 {
-            tokio::time::sleep(gap).await;
+async fn send_all(
+    args: &ReplayArgs,
+    settings: &Settings,
+    specs: &Specs,
+    mut exceptions: Exceptions,
+    target: Option<Target>,
+    cases: &[Case],
+) -> Result<Tally, Stop> {
+    let mock = embedded::start(&specs.contract).await?;
+    let base_url = target.as_ref().map(|target| target.base_url());
+    let gap = if target.is_some() { ATTEMPT_GAP } else { Duration::ZERO };
+    let target = target.as_ref().unwrap_or(&mock.target);
+    let sender = || Sender::new(target.clone(), Connections::Fresh, DEADLINE_MS);
+    let warden = settings.limits.clone().map(|limits| Warden::new(sender(), limits));
+    let asker = Asker { sender: sender(), warden, times: args.attempts.times, gap };
+    let page = Page { width: width(), paint: Paint::decide(settings.color) };
+    let mut sheet = Sheet::new(args.attempts.format, base_url, page);
+    let mut tally = Tally::default();
+    for case in cases {
+        let asked = asker.ask(case, |observation| {
+            let mut record = judge(&specs.contract, case, observation);
+            exceptions.excuse(&mut record);
+            record
+        });
+        let Asked { attempts, skipped, is_over } = asked.await;
+        if let Some(why) = skipped {
+            tally.skipped.get_or_insert(why);
         }
-        let observation = send(sender, &case.request).await;
-        let record = judge(&observation);
-        attempts.push((observation, record));
-        if answers(&attempts).len() > 1 {
+        if !attempts.is_empty() {
+            tally.add(&attempts);
+            say(&target.key.scrub(&sheet.case(case, &attempts, &target.key)));
+        }
+        if is_over {
             break;
         }
     }
-    attempts
-}
-
-/// The answers that say something, as far as two of them can disagree, and how often each came.
-fn answers(attempts: &[Attempt]) -> BTreeMap<String, usize> {
-    let mut answers = BTreeMap::new();
-    let conclusive = attempts.iter().filter(|(_, record)| record.verdict != Verdict::Inconclusive);
-    for (_, record) in conclusive {
-        let findings: BTreeSet<_> = record.findings.iter().map(|finding| finding.rule).collect();
-        let findings: Vec<_> = findings.into_iter().collect();
-        let answer = match findings.is_empty() {
-            true => got(record),
-            false => format!("{} ({})", got(record), findings.join(", ")),
-        };
-        *answers.entry(answer).or_default() += 1;
-    }
-    answers
-}
-
-/// The attempt that is shown: the first that drifts, else the first that says something.
-fn telling(attempts: &[Attempt]) -> &Attempt {
-    let of = |wanted: fn(&Record) -> bool| attempts.iter().find(|(_, record)| wanted(record));
-    of(|record| record.verdict == Verdict::Drift)
-        .or_else(|| of(|record| record.verdict != Verdict::Inconclusive))
-        .unwrap_or(&attempts[0])
+    let account = asker.warden.map(|warden| warden.account(cases.len(), tally.cases));
+    say(&sheet.end(account.as_ref()));
+    tally.unfinished = account.and_then(|account| account.unfinished());
+    Ok(tally)
 }
 
 /// What all cases come to.
@@ -157,6 +137,10 @@ struct Tally {
     drift: usize,
     flaky: usize,
     unclear: usize,
+    /// Why a case was left out, of the first of those.
+    skipped: Option<&'static str>,
+    /// Why the server was not asked for more.
+    unfinished: Option<String>,
 }
 
 impl Tally {
@@ -169,19 +153,23 @@ impl Tally {
     }
 
     fn end(&self) -> Result<Exit, Stop> {
-        let Self { cases, drift, flaky, unclear } = *self;
-        let flaky = match flaky {
+        let Self { cases, drift, flaky, unclear, skipped, unfinished } = self;
+        let flaky = match *flaky {
             0 => String::new(),
             flaky => format!("FLAKY: {} of {cases} drew different answers; ", count(flaky, "case")),
         };
-        if drift > 0 || !flaky.is_empty() {
-            let reason = format!("{flaky}{} of {cases} drift", count(drift, "case"));
-            return Err(Stop::new(Exit::Findings, reason));
+        let mut reasons = Vec::new();
+        if *drift > 0 || !flaky.is_empty() {
+            let reason = format!("{flaky}{} of {cases} drift", count(*drift, "case"));
+            reasons.push(Stop::new(Exit::Findings, reason));
         }
-        if unclear == cases {
-            return Err(Stop::new(Exit::NotChecked, "no answer says anything"));
+        if let Some(why) = unfinished {
+            reasons.push(Stop::new(Exit::Exhausted, why));
+        } else if unclear == cases {
+            let why = skipped.map_or(String::new(), |why| format!(": {why}"));
+            reasons.push(Stop::new(Exit::NotChecked, format!("no answer says anything{why}")));
         }
-        Ok(Exit::Clean)
+        decide(&reasons).cloned().map_or(Ok(Exit::Clean), Err)
     }
 }
 
@@ -212,12 +200,19 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    fn end(&self) -> String {
-        let head = json!({"probity": env!("CARGO_PKG_VERSION"), "target": self.base_url});
-        match self.format {
-            Format::Human | Format::Ndjson => String::new(),
+    fn end(&self, account: Option<&Account>) -> String {
+        let mut head = json!({"probity": env!("CARGO_PKG_VERSION"), "target": self.base_url});
+        if let Some(account) = account {
+            head["account"] = account.to_json();
+        }
+        match (self.format, account) {
+            (Format::Human, Some(account)) => format!("\nused {}\n", account.text()),
+            (Format::Human | Format::Ndjson, _) => String::new(),
             // The head is an object; its opening brace stands at the very beginning.
-            Format::Json => format!("\n],{}\n", head.to_string().trim_start_matches('{')),
+            (Format::Json, _) => {
+                let begun = if self.written == 0 { "{\"results\":[" } else { "" };
+                format!("{begun}\n],{}\n", head.to_string().trim_start_matches('{'))
+            }
         }
     }
 }

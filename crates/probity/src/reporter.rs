@@ -10,6 +10,7 @@ use contract::case::Case;
 use contract::judge::Record;
 use indicatif::ProgressBar;
 use wire::journal::Journal;
+use wire::journal::beside::Beside;
 use wire::target::Key;
 
 use crate::cli::{Format, Report, ReportKind};
@@ -98,6 +99,16 @@ impl Reporter {
         self.writers.iter_mut().try_for_each(|writer| writer.row(case, record, base_url))
     }
 
+    fn journal(&mut self, write: impl FnOnce(&mut Journal<File>) -> io::Result<()>) {
+        let Some(journal) = &mut self.journal else { return };
+        let written = write(journal);
+        if written.is_err() {
+            // What follows half a line would be lost with it.
+            self.journal = None;
+        }
+        self.keep("the journal", written);
+    }
+
     /// Keeps the first thing that could not be written; what comes after it is most likely the same.
     fn keep(&mut self, what: &str, written: io::Result<()>) {
         if let (None, Err(error)) = (&self.trouble, written) {
@@ -109,14 +120,15 @@ impl Reporter {
 
 impl Watch for Reporter {
     fn sent(&mut self, case: &Case, observation: &Observation, record: &Record) {
-        if let Some(journal) = &mut self.journal {
-            let written = journal.write(&case.id, &case.request, observation, record);
-            if written.is_err() {
-                // What follows half a line would be lost with it.
-                self.journal = None;
-            }
-            self.keep("the journal", written);
-        }
+        self.journal(|journal| journal.write(&case.id, &case.request, observation, record));
+    }
+
+    fn stepped(&mut self, case: &Case, observation: &Observation, record: &Record) {
+        self.journal(|journal| journal.write_step(&case.id, &case.request, observation, record));
+    }
+
+    fn learned(&mut self, beside: &Beside) {
+        self.journal(|journal| journal.write_beside(beside));
     }
 
     fn judged(&mut self, case: Option<&Case>, record: &Record) {

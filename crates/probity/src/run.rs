@@ -2,6 +2,8 @@
 
 mod checks;
 mod order;
+mod past;
+mod watch;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use classify::Observation;
 use contract::board::Board;
 use contract::case::Case;
 use contract::conformance::model::renamed;
+use contract::conformance::standing;
 use contract::exceptions::Exceptions;
 use contract::judge::{Record, Verdict, judge};
 use contract::reach::Reach;
@@ -29,11 +31,13 @@ use crate::exit::Stop;
 use crate::live::compare::Comparison;
 use crate::live::gate::{Account, Warden};
 use crate::smoke::{Smoke, smoke};
-use crate::target::pulse::{Gone, Pulse};
-use crate::target::{Conformance, Examination, conduct};
+use crate::target::pulse::{Gone, HANGS, Pulse};
+use crate::target::{Conformance, Examination, conduct, kept};
 use crate::{embedded, scripted};
 
-pub use self::order::{Order, Past};
+pub use self::order::Order;
+pub use self::past::{Past, Recalled};
+pub use self::watch::{Unwatched, Watch};
 
 use self::checks::{check_alarm, check_reachable};
 
@@ -61,6 +65,8 @@ pub struct Run {
     pub account: Option<Account>,
     /// What the answers of a target come to.
     pub conformance: Option<Conformance>,
+    /// Why that is not known, if it was to be.
+    pub untold: Option<&'static str>,
     /// The target's answers beside the mock's, where that is asked for.
     pub compared: Option<Comparison>,
 }
@@ -75,25 +81,6 @@ pub enum End {
     Gone,
     Interrupted,
     TimeUp,
-}
-
-/// Whoever wants to know while the run goes on.
-pub trait Watch {
-    /// A case was judged. Scripted answers have no case.
-    fn judged(&mut self, case: Option<&Case>, record: &Record);
-    /// The case was sent in this run; `judged` comes next.
-    fn sent(&mut self, case: &Case, observation: &Observation, record: &Record);
-    /// A phase is over.
-    fn passed(&mut self, phase: &'static str, what: &str, elapsed: Duration);
-}
-
-/// Nobody.
-pub struct Unwatched;
-
-impl Watch for Unwatched {
-    fn judged(&mut self, _: Option<&Case>, _: &Record) {}
-    fn sent(&mut self, _: &Case, _: &Observation, _: &Record) {}
-    fn passed(&mut self, _: &'static str, _: &str, _: Duration) {}
 }
 
 impl Run {
@@ -158,6 +145,7 @@ async fn run_in<'scope>(
         account: None,
         compared: None,
         conformance: None,
+        untold: None,
     };
     match order.past {
         Past::None | Past::Answers(_) => {
@@ -171,17 +159,19 @@ async fn run_in<'scope>(
             let tried = Tried { target, warden, trial: trial.as_mut() };
             replay_corpus(scope, order, tried, &interrupt, exceptions, &mut run, watch).await;
             if let Some(trial) = trial {
-                conduct::end(order, trial, &interrupt, &mut run, watch).await;
+                conduct::end(order, trial, &interrupt, exceptions, &mut run, watch).await?;
             }
         }
-        Past::Shards(shards) => {
-            let record = |case: &Case| shards.record(&order.specs.contract, case, exceptions);
-            look_back(scope, order, record, &mut run, watch)?;
-            run.skipped = shards.skipped()?;
-        }
-        Past::Old(old) => {
-            let record = |case: &Case| old.record(&order.specs.contract, case, exceptions);
-            look_back(scope, order, record, &mut run, watch)?;
+        Past::Shards(_) | Past::Old(_) => {
+            let plan = order.trial.filter(|_| order.target.is_some());
+            let mut trial = match plan {
+                Some(plan) => conduct::recall(order, plan, watch)?,
+                None => None,
+            };
+            look_back(scope, order, trial.as_mut(), exceptions, &mut run, watch)?;
+            if let Some(trial) = trial {
+                conduct::end(order, trial, &interrupt, exceptions, &mut run, watch).await?;
+            }
         }
     }
     if run.end != End::Interrupted && order.plays_scripts() {
@@ -244,16 +234,18 @@ async fn replay_corpus<'scope>(
         Some(_) => (TARGET_IN_FLIGHT_MAX, Connections::Fresh),
         None => (IN_FLIGHT_MAX, Connections::Kept),
     };
-    let pace = Pace { in_flight_max, deadline_ms: DEADLINE_MS, connections, gate };
+    let deadline_ms = trial.as_deref().map_or(DEADLINE_MS, Examination::deadline_ms);
+    let pace = Pace { in_flight_max, deadline_ms, connections, gate };
     let sent = replay_the_rest(target, cases, pace, |case: &Case| order.known(case));
     let mut stream = pin!(sent.take_until(stop(order.time_max, interrupt.clone(), &end)));
     while let Some((case, observation)) = stream.next().await {
         run.reach.note(contract, &case);
         let mut record = judge(contract, &case, &observation);
         if let Some(trial) = &mut trial {
-            trial.settle(&case, &observation, &mut record, !order.knows(&case));
+            trial.settle(&case, &observation, &mut record, !order.knows(&case), exceptions);
+        } else {
+            exceptions.excuse(&mut record);
         }
-        exceptions.excuse(&mut record);
         if !order.knows(&case) {
             watch.sent(&case, &observation, &record);
         }
@@ -261,11 +253,14 @@ async fn replay_corpus<'scope>(
         run.board.records.push(record);
     }
     run.end = end.get();
-    run.gone = pulse.and_then(|pulse| pulse.gone());
+    run.gone = pulse.as_ref().and_then(|pulse| pulse.gone());
     if run.gone.is_some() && run.end == End::Complete {
         run.end = End::Gone;
     }
     run.skipped = std::mem::take(&mut *lock(&skipped));
+    if let Some(hanging @ 1..) = pulse.as_ref().map(|pulse| pulse.skipped()) {
+        run.skipped.insert(HANGS, hanging);
+    }
     if let Some(warden) = warden {
         let account = warden.account(planned, run.board.records.len());
         for (reason, cases) in &account.skipped {
@@ -280,23 +275,52 @@ async fn replay_corpus<'scope>(
     tell_corpus(run, started, watch);
 }
 
-/// The corpus once more, and what an earlier run made of each case; cases without a record are left out.
+/// The corpus once more, and what earlier runs know of each case; cases of which they know nothing are left out.
 fn look_back<'scope>(
     scope: &'scope Scope<'scope, '_>,
     order: &'scope Order<'_>,
-    mut record: impl FnMut(&Case) -> Result<Option<Record>, Stop>,
+    mut trial: Option<&mut Examination<'_>>,
+    exceptions: &mut Exceptions,
     run: &mut Run,
     watch: &mut dyn Watch,
 ) -> Result<(), Stop> {
     let started = Instant::now();
-    for mut case in ahead(scope, order.cases(|_| {})) {
-        if let Some(model) = order.trial.and_then(|trial| trial.model.as_deref()) {
-            case.request = renamed(&order.specs.contract.models, &case.request, model);
+    let contract = &order.specs.contract;
+    let unfit = Arc::new(Mutex::new(BTreeMap::new()));
+    let skip = {
+        let unfit = unfit.clone();
+        move |reason| *lock(&unfit).entry(reason).or_default() += 1
+    };
+    // Shards let more through than the whole would have. Old answers are all judged: what has one was let through.
+    let is_merging = matches!(order.past, Past::Shards(_));
+    let fit = trial.as_deref().filter(|_| is_merging).map(|trial| Arc::clone(&trial.fit));
+    let named = trial.as_deref().and_then(|trial| trial.facts().model.clone());
+    let named = named.or_else(|| order.trial.and_then(|trial| trial.model.clone()));
+    for mut case in ahead(scope, order.fitted(fit, skip)) {
+        if let Some(model) = &named {
+            case.request = renamed(&contract.models, &case.request, model);
         }
-        let Some(record) = record(&case)? else { continue };
-        run.reach.note(&order.specs.contract, &case);
-        watch.judged(Some(&case), &record);
-        run.board.records.push(record);
+        let Some(mut known) = order.past.recall(contract, &case, exceptions)? else { continue };
+        if let Some(trial) = &mut trial {
+            trial.take(&case, &mut known, exceptions)?;
+        } else if !known.is_settled {
+            if order.target.is_some() {
+                standing::set_form_apart(&mut known.record);
+            }
+            exceptions.excuse(&mut known.record);
+        }
+        order.past.compare(&known);
+        run.reach.note(contract, &case);
+        watch.judged(Some(&case), &known.record);
+        run.board.records.push(known.record);
+    }
+    run.gone = order.past.gone().map(kept::went);
+    if run.gone.is_some() {
+        run.end = End::Gone;
+    }
+    if let Past::Shards(shards) = order.past {
+        run.skipped = shards.skipped(&lock(&unfit))?;
+        run.untold = shards.untold();
     }
     tell_corpus(run, started, watch);
     Ok(())

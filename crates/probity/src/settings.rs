@@ -58,6 +58,18 @@ pub struct Settings {
 
 impl Settings {
     pub fn contract(args: &ContractArgs, config: &Config) -> Result<Self, Stop> {
+        let has_target = args.common.target.is_some()
+            || config.target.is_some()
+            || args.common.live
+            || config.live.unwrap_or(false);
+        match args.target_args.given() {
+            Some(flag) if !has_target => Err(Stop::usage(format!("{flag} is about a --target"))),
+            _ => Self::merge(args, config),
+        }
+    }
+
+    /// The same where the target is in the files that are put together.
+    pub fn merge(args: &ContractArgs, config: &Config) -> Result<Self, Stop> {
         let in_config = |what: String| Stop::usage(format!("probity.toml: {what}"));
         let max_time = config.max_time.as_deref().map(cli::duration).transpose();
         let max_time = max_time.map_err(|error| in_config(format!("max_time: {error}")))?;
@@ -86,24 +98,38 @@ impl Settings {
             timings: !(args.no_timings || config.no_timings.unwrap_or(false)),
             accept: args.accept,
             dry_run: args.dry_run,
-            limits: Limits::new(live, &args.live_args, config)?,
+            limits: Limits::new(live, &args.live_args.budget, config)?,
             is_comparing: is_comparing(&args.live_args.compare)?,
             as_of: args.live_args.as_of.clone(),
-            trial: trial(args, config)?,
+            trial: target::Plan::new(&args.target_args)?,
             chaos: !(args.no_chaos || config.no_chaos.unwrap_or(false)),
             ..Self::common(&args.common, config)
         })
     }
 
-    /// A replay looks at the cases it is told, and leaves the limits of runs aside.
-    pub fn replay(args: &ReplayArgs, config: &Config) -> Self {
-        let trial = target::Plan { model: args.model.clone(), ..target::Plan::default() };
-        Self { globs: args.cases.clone(), trial, ..Self::common(&args.common, config) }
+    /// A replay looks at the cases it is told, and leaves the limits of runs aside but for the budget.
+    pub fn replay(args: &ReplayArgs, config: &Config) -> Result<Self, Stop> {
+        let (model, level) = (args.model.clone(), args.again.level);
+        let common = Self::common(&args.common, config);
+        let limits = Limits::new(common.way.live, &args.budget, config)?;
+        Ok(Self {
+            globs: args.cases.clone(),
+            trial: target::Plan { model, level, ..target::Plan::default() },
+            // Nothing is sent where old answers are judged.
+            limits: limits.filter(|_| args.judge_only.is_none()),
+            dry_run: args.dry_run,
+            reports: args.again.report.clone(),
+            timings: !args.again.no_timings,
+            ..common
+        })
     }
 
     /// The same for the one case that is made smaller.
-    pub fn shrink(args: &ShrinkArgs, config: &Config) -> Self {
-        Self { globs: vec![args.start.clone()], ..Self::common(&args.common, config) }
+    pub fn shrink(args: &ShrinkArgs, config: &Config) -> Result<Self, Stop> {
+        let common = Self::common(&args.common, config);
+        let limits = Limits::new(common.way.live, &args.budget, config)?;
+        let (globs, dry_run) = (vec![args.start.clone()], args.dry_run);
+        Ok(Self { globs, limits, dry_run, ..common })
     }
 
     fn common(flags: &Common, config: &Config) -> Self {
@@ -159,18 +185,6 @@ impl Settings {
             }
             Err(error) => Err(Stop::usage(format!("failed to {error}{}", hint(&error)))),
         }
-    }
-}
-
-/// What is asked of a target beside its cases; an error where there is none.
-fn trial(args: &ContractArgs, config: &Config) -> Result<target::Plan, Stop> {
-    let has_target = args.common.target.is_some()
-        || config.target.is_some()
-        || args.common.live
-        || config.live.unwrap_or(false);
-    match args.target_args.given() {
-        Some(flag) if !has_target => Err(Stop::usage(format!("{flag} is about a --target"))),
-        _ => target::Plan::new(&args.target_args),
     }
 }
 

@@ -26,14 +26,14 @@ use wire::replay::{Admit, Gate};
 use wire::send::{Connections, Sender, send};
 use wire::target::Target;
 
-use crate::cli::{LiveArgs, ShrinkArgs};
+use crate::cli::{ShrinkArgs, ShrinkFormat};
 use crate::concrete::{self, BODY_BYTES_MAX};
 use crate::config::Config;
-use crate::console::count;
+use crate::console::{count, say};
 use crate::embedded;
 use crate::exit::{Exit, Stop};
 use crate::live::gate::Warden;
-use crate::live::{Limits, thrift};
+use crate::live::{estimate, thrift};
 use crate::replay::find;
 use crate::run::DEADLINE_MS;
 use crate::settings::{self, Settings};
@@ -52,7 +52,7 @@ const BUSY_TIMES_MAX: usize = 3;
 /// The verb.
 pub fn shrink(args: &ShrinkArgs) -> Result<Exit, Stop> {
     let config = Config::load(args.common.config.as_deref())?;
-    let settings = Settings::shrink(args, &config);
+    let settings = Settings::shrink(args, &config)?;
     let specs = Specs::load(&settings.overrides)?;
     let runtime = settings::runtime()?;
     let target = runtime.block_on(settings.target())?;
@@ -60,10 +60,16 @@ pub fn shrink(args: &ShrinkArgs) -> Result<Exit, Stop> {
     if settings.way.live {
         case = thrift::frugal(case);
     }
-    let live =
-        LiveArgs { rate: args.rate, budget_tokens: args.budget_tokens, ..LiveArgs::default() };
-    let limits = Limits::new(settings.way.live, &live, &config)?.unwrap_or_default();
     let usual = if settings.way.live { LIVE_REQUESTS_MAX } else { REQUESTS_MAX };
+    let requests_max = args.max_requests.unwrap_or(usual);
+    if settings.dry_run {
+        // What is tried in between is smaller.
+        let prices = settings.limits.as_ref().map(|limits| limits.prices);
+        let is_json = args.format == ShrinkFormat::Json;
+        say(&estimate::dry_run(&[case], requests_max, prices, is_json));
+        return Ok(Exit::Clean);
+    }
+    let limits = settings.limits.clone().unwrap_or_default();
     let interrupt = tokio::signal::ctrl_c().map(drop).boxed();
     let shrunk = runtime.block_on(async {
         let mock = embedded::start(&specs.contract).await?;
@@ -75,7 +81,7 @@ pub fn shrink(args: &ShrinkArgs) -> Result<Exit, Stop> {
             interrupt: interrupt.shared(),
             model: args.model.as_deref(),
             is_class_only: args.class_only,
-            requests_left: args.max_requests.unwrap_or(usual),
+            requests_left: requests_max,
             ends_at: Instant::now() + args.max_time,
             sent: 0,
             looked_at: 0,

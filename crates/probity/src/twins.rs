@@ -7,8 +7,9 @@
 
 use classify::fold::{Difference, FoldError, differences, fold};
 use classify::{Body, Class, Observation, Request, classify};
-use contract::case::{Case, CaseId};
+use contract::case::{Case, CaseId, Origin};
 use contract::judge::{Blame, Finding};
+use contract::level::Level;
 use contract::version::OperationId;
 use serde_json::Value;
 use wire::send::{Sender, send};
@@ -26,7 +27,7 @@ pub const REMEDY: &str = "Make the events from the finished message, or fold you
     them with the plain answer; the finding names the first member that differs.";
 
 /// Enough to meet every kind of block and ending, and at two to four requests each no burden on a target.
-const CASES_MAX: usize = 24;
+pub const CASES_MAX: usize = 24;
 
 /// So many without one to compare, and the target is not going to say anything twice.
 const FICKLE_MAX: usize = 3;
@@ -42,25 +43,46 @@ pub struct Twins {
     pub not_comparable: Option<String>,
 }
 
-/// Sends those of the cases that stream with and without `stream`, one after the other; at most [`CASES_MAX`].
-/// Hand in cases that the target accepts: a refusal of either twin is not judged here.
-pub async fn check(sender: &Sender, cases: impl Iterator<Item = &Case>) -> Twins {
+/// What came of one case.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Compared {
+    Alike,
+    Differs(Finding),
+    /// The target does not say the same twice.
+    Fickle,
+    /// One of the answers is no message.
+    Silent(String),
+}
+
+/// Whether the case has a twin.
+pub fn has_twin(case: &Case) -> bool {
+    case.operation == OperationId::MessagesCreate
+        && case.traits.stream
+        && matches!(case.origin, Origin::Valid)
+}
+
+/// Goes through those of the cases that have a twin, one after the other; at most [`CASES_MAX`]. `compared` says what
+/// comes of each, by [`compare`] or as it was; what it does not know is left out. Hand in cases that the target
+/// accepts: a refusal of either twin is not judged here.
+pub async fn check<'c>(
+    cases: impl Iterator<Item = &'c Case>,
+    mut compared: impl AsyncFnMut(&'c Case) -> Option<Compared>,
+) -> Twins {
     let mut twins = Twins::default();
     let (mut fickle, mut silent, mut why_silent) = (0, 0, String::new());
-    let streaming =
-        cases.filter(|case| case.operation == OperationId::MessagesCreate && case.traits.stream);
-    for case in streaming.take(CASES_MAX) {
-        match compare(sender, case).await {
-            Compared::Alike => twins.compared += 1,
-            Compared::Differs(finding) => {
+    for case in cases.filter(|case| has_twin(case)).take(CASES_MAX) {
+        match compared(case).await {
+            Some(Compared::Alike) => twins.compared += 1,
+            Some(Compared::Differs(finding)) => {
                 twins.compared += 1;
                 twins.findings.push((case.id.clone(), finding));
             }
-            Compared::Fickle => fickle += 1,
-            Compared::Silent(why) => {
+            Some(Compared::Fickle) => fickle += 1,
+            Some(Compared::Silent(why)) => {
                 silent += 1;
                 why_silent = why;
             }
+            None => {}
         }
         if FICKLE_MAX <= fickle && twins.compared == 0 {
             break;
@@ -78,16 +100,8 @@ pub async fn check(sender: &Sender, cases: impl Iterator<Item = &Case>) -> Twins
     twins
 }
 
-enum Compared {
-    Alike,
-    Differs(Finding),
-    /// The target does not say the same twice.
-    Fickle,
-    /// One of the answers is no message.
-    Silent(String),
-}
-
-async fn compare(sender: &Sender, case: &Case) -> Compared {
+/// Sends the case with and without `stream`, and once more where the two differ.
+pub async fn compare(sender: &Sender, case: &Case) -> Compared {
     match compare_once(sender, case).await {
         Ok(compared) => compared,
         Err(why) => Compared::Silent(why),
@@ -99,12 +113,12 @@ async fn compare_once(sender: &Sender, case: &Case) -> Result<Compared, String> 
     let told = told(&send(sender, &streaming).await)?;
     let said = said(&send(sender, &plain).await)?;
     let found = differences(&told, &said);
-    let Some(first) = found.first() else { return Ok(Compared::Alike) };
+    let Some(finding) = finding(&found) else { return Ok(Compared::Alike) };
     let told_again = self::told(&send(sender, &streaming).await)?;
     let said_again = self::said(&send(sender, &plain_again).await)?;
     let is_fickle =
         !differences(&told, &told_again).is_empty() || !differences(&said, &said_again).is_empty();
-    Ok(if is_fickle { Compared::Fickle } else { Compared::Differs(finding(first, found.len())) })
+    Ok(if is_fickle { Compared::Fickle } else { Compared::Differs(finding) })
 }
 
 /// The request as it is, without `stream`, and with a `stream` that says no: written by one hand, so that nothing but
@@ -141,12 +155,35 @@ fn said(observation: &Observation) -> Result<Value, String> {
     }
 }
 
-fn finding(first: &Difference, count: usize) -> Finding {
-    let more = match count - 1 {
-        0 => String::new(),
-        more => format!(" (and {more} more)"),
+/// The first of the weightiest, and how many more there are.
+fn finding(found: &[Difference]) -> Option<Finding> {
+    let told = |difference: &Difference| {
+        let blank = if ends_blank(difference) { BLANK } else { "" };
+        differs(difference.pointer.clone(), format!("{blank}{difference}"))
     };
-    Finding::new(RULE, first.pointer.clone(), Blame::Target, format!("{first}{more}"))
+    let mut finding = found.iter().map(told).min_by_key(|finding| finding.level)?;
+    if let more @ 1.. = found.len() - 1 {
+        finding.trace = format!("{} (and {more} more)", finding.trace).into();
+    }
+    Some(finding)
+}
+
+/// The finding of that place and trace. What was counted, and white space at the end, is not what an agent reads.
+pub fn differs(pointer: String, trace: String) -> Finding {
+    let is_light = pointer.starts_with("/usage/") || trace.starts_with(BLANK);
+    let mut finding = Finding::new(RULE, pointer, Blame::Target, trace);
+    if is_light {
+        finding.level = finding.level.max(Level::Compatible);
+    }
+    finding
+}
+
+/// How the trace begins where nothing but white space at the end differs.
+const BLANK: &str = "white space at the end: ";
+
+fn ends_blank(difference: &Difference) -> bool {
+    let texts = (difference.streamed.as_str(), difference.plain.as_str());
+    matches!(texts, (Some(streamed), Some(plain)) if streamed.trim_end() == plain.trim_end())
 }
 
 #[cfg(test)]
@@ -155,10 +192,10 @@ mod tests {
     use std::sync::{Arc, LazyLock};
 
     use classify::Reply;
-    use contract::case::Origin;
     use contract::corpus::{self, Plan};
     use contract::version::Version;
     use mock::{Config, Now, Pace, Rules};
+    use serde_json::json;
     use wire::send::Connections;
     use wire::server::{Embedded, abiding};
     use wire::target::{Key, Target};
@@ -202,7 +239,8 @@ mod tests {
             let server = Embedded::start(Arc::new(brain)).await;
             let key = Key::new(embedded::KEY.to_owned());
             let target = Target::local(server.address(), key).unwrap();
-            check(&Sender::new(target, Connections::Kept, 10_000), CASES.iter()).await
+            let sender = Sender::new(target, Connections::Kept, 10_000);
+            check(CASES.iter(), async |case| Some(compare(&sender, case).await)).await
         });
         (twins, asked.load(Ordering::Relaxed))
     }
@@ -229,6 +267,24 @@ mod tests {
         assert_eq!(finding.trace, r#"streamed "pause_turn", plain "end_turn""#);
         // Whatever ends otherwise is told as it is.
         assert!(twins.findings.len() < CASES_MAX, "{}", twins.findings.len());
+    }
+
+    fn check_level(streamed: &Value, plain: &Value, expected: (&str, Level)) {
+        let found = finding(&differences(streamed, plain)).unwrap();
+        assert_eq!((&*found.pointer, found.level), expected);
+    }
+
+    #[test]
+    fn the_weightiest_difference_is_told() {
+        let message = |text: &str, reason: &str, output: u64| json!({"content": [{"text": text}], "stop_reason": reason, "usage": {"output_tokens": output}});
+        let plain = message("Yes.", "end_turn", 9);
+        let usage = ("/usage/output_tokens", Level::Compatible);
+        check_level(&message("Yes.", "end_turn", 0), &plain, usage);
+        let text = "/content/0/text";
+        check_level(&message("Yes. ", "end_turn", 9), &plain, (text, Level::Compatible));
+        check_level(&message("Ye", "end_turn", 9), &plain, (text, Level::AgentReady));
+        let reason = ("/stop_reason", Level::AgentReady);
+        check_level(&message("Yes. ", "tool_use", 0), &plain, reason);
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn a_client_that_believes_anything_is_caught_and_told_of_everywhere() {
 fn an_expected_failure_is_excused_and_a_stale_one_is_not() {
     let failure = |scenario: &str| {
         format!(
-            "[[failure]]\nscenario = \"{scenario}\"\nfinding = \"false-ok\"\nreason = \"It reads on.\"\nlink = \"a/b#1\"\n"
+            "[[failure]]\nscenario = {scenario}\nfinding = \"false-ok\"\nreason = \"It reads on.\"\nlink = \"a/b#1\"\n"
         )
     };
     let head = "client = \"trusting\"\nversion = \"tier 1\"\n";
@@ -148,7 +148,7 @@ fn an_expected_failure_is_excused_and_a_stale_one_is_not() {
         "--expected",
         "e.toml",
     ];
-    let known = format!("{head}{}", failure("cut-mid-body-cl"));
+    let known = format!("{head}{}", failure("\"cut-mid-body-cl\""));
     let ran = run("excused", &[("client.sh", TRUSTING), ("e.toml", &known)], &args);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("trusting tier 1: 1 known"), "{}", ran.out);
@@ -162,7 +162,7 @@ fn an_expected_failure_is_excused_and_a_stale_one_is_not() {
         "--expected",
         "e.toml",
     ];
-    let stale = format!("{head}{}", failure("http10-close"));
+    let stale = format!("{head}{}", failure("[\"http10-close\", \"cut-mid-body-cl\"]"));
     let ran = run(
         "stale",
         &[("client.sh", &TRUSTING.replace("all is well", "Hello")), ("e.toml", &stale)],

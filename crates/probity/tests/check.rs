@@ -184,13 +184,13 @@ fn packed_answers_are_unpacked() {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(message.as_bytes()).unwrap();
     let packed = gzip.finish().unwrap();
-    let exchange = |coding: &str| {
+    let exchange = |coding: &str, packed: &[u8]| {
         let headers = json!([
             ["content-type", "application/json"],
             ["content-encoding", coding],
             ["request-id", "req_011CSHoEeqs5C35K2UUqR7Fy"]
         ]);
-        let body = json!({"base64": BASE64.encode(&packed), "bytes": packed.len()});
+        let body = json!({"base64": BASE64.encode(packed), "bytes": packed.len()});
         let request = json!({
             "method": "POST", "target": "/v1/messages", "withheld": ["x-api-key"],
             "headers": [["anthropic-version", "2023-06-01"], ["content-type", "application/json"]],
@@ -202,11 +202,39 @@ fn packed_answers_are_unpacked() {
             r#"{"recording":"probity","version":1,"target":"http://127.0.0.1:1","started":""}"#;
         format!("{head}\n{line}\n")
     };
-    let folder =
-        Folder::new().with("gzip.ndjson", exchange("gzip")).with("zstd.ndjson", exchange("zstd"));
+    // One segment whose size is four bytes, and one last block that is not packed.
+    let length = u32::try_from(message.len()).unwrap();
+    let block = (length << 3 | 1).to_le_bytes();
+    let head = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0], &length.to_le_bytes()[..], &block[..3]].concat();
+    let zstd = [&head, message.as_bytes()].concat();
+    let folder = Folder::new()
+        .with("gzip.ndjson", exchange("gzip", &packed))
+        .with("zstd.ndjson", exchange("zstd", &zstd))
+        .with("damaged.ndjson", exchange("zstd", &packed))
+        .with("strange.ndjson", exchange("compress", &packed));
     let class = |name| folder.report(&[name])["results"][0]["class"].as_str().map(str::to_owned);
     assert_eq!(class("gzip.ndjson").as_deref(), Some("accepted"));
-    assert_eq!(class("zstd.ndjson"), None);
+    assert_eq!(class("zstd.ndjson").as_deref(), Some("accepted"));
+    assert_eq!(class("damaged.ndjson"), None);
+    assert_eq!(class("strange.ndjson"), None);
+}
+
+#[test]
+fn a_beta_that_may_be_newer_than_the_list_is_no_finding() {
+    let line = |betas: &str, body: &str| {
+        format!(
+            "curl http://h/v1/messages -H 'x-api-key: k' -H 'anthropic-version: 2023-06-01' \
+             -H 'anthropic-beta: {betas}' --json '{body}'"
+        )
+    };
+    let folder = Folder::new();
+    check(&folder, &[&line("brand-new-2027-01-01", QUESTION)], &[], 0);
+    check(&folder, &[&line("no-date", QUESTION)], &["beta-unknown"], 1);
+    check(&folder, &[&line("brand-new-2027-01-01,no-date", QUESTION)], &["beta-unknown"], 1);
+    // The rest is judged all the same.
+    check(&folder, &[&line("brand-new-2027-01-01", "{}")], &["schema /model"], 1);
+    let (out, ..) = folder.run(&[&line("brand-new-2027-01-01", QUESTION)]);
+    assert!(out.contains("unjudged  1 × the beta `brand-new-2027-01-01` is not known"), "{out}");
 }
 
 #[test]
@@ -311,6 +339,67 @@ fn what_cannot_be_read_is_told_and_the_rest_is_judged() {
     let report = folder.report(&["."]);
     assert_eq!(report["summary"]["unread"], 4, "{report:#}");
     assert_eq!(report["summary"]["items"], 3);
+}
+
+#[test]
+fn a_file_that_is_nearly_right_gets_one_answer_that_helps() {
+    let utf16: Vec<u8> = QUESTION.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(QUESTION.as_bytes()).unwrap();
+    let folder = Folder::new()
+        .with("utf16.json", &utf16)
+        .with("marked.json", [&[0xff, 0xfe], &utf16[..]].concat())
+        .with("a.har.gz", gzip.finish().unwrap())
+        .with("pretty.jsonl", "{\n \"model\": \"m\"\n}\n".repeat(3))
+        .with("python.txt", "{'model': 'm'}")
+        .with("call.js", "await fetch(\"https://h/v1/messages\", {})")
+        .with("verbose.txt", "* Connected\n> POST /v1/messages HTTP/2\n>\n< HTTP/2 400\n")
+        .with("app.log", format!("INFO sending {}", QUESTION.replace('\n', "").replace("{ ", "{")))
+        .with("broken.txt", "HTTP/2 200\nno head");
+    for (name, part) in [
+        ("utf16.json", "is UTF-16"),
+        ("marked.json", "is UTF-16"),
+        ("a.har.gz", "unpack it first"),
+        ("pretty.jsonl", "over several lines"),
+        ("python.txt", "json.dumps"),
+        ("call.js", "copy the request as cURL"),
+        ("verbose.txt", "`curl -i`"),
+        ("app.log", "before its JSON"),
+        ("broken.txt", "no blank line"),
+    ] {
+        let (_, err, code) = folder.run(&[name]);
+        assert_eq!((code, err.lines().count()), (Some(2), 1), "{err}");
+        assert!(err.starts_with(&format!("exit 2: {name} ")) && err.contains(part), "{err}");
+    }
+}
+
+#[test]
+fn what_was_copied_by_hand_is_read_as_it_was() {
+    let har = std::fs::read(traffic("devtools.har")).unwrap();
+    let refusal = r#"{"type":"error","error":{"type":"invalid_request_error","message":"x"},"request_id":"req_011CSHoEeqs5C35K2UUqR7Fy"}"#;
+    let head = "HTTP/2 400 \r\ncontent-type: application/json\r\nrequest-id: req_011CSHoEeqs5C35K2UUqR7Fy\r\n\r\n";
+    let line =
+        "curl http://h/v1/messages -H 'x-api-key: k' -H 'anthropic-version: 2023-06-01' --json";
+    let image = "{\"model\":\"claude-sonnet-4-6\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\
+                 \"source\":{\"type\":\"base64\",\"media_type\":\"image/png\",\"data\":\"'$DATA'\"}}]}]}";
+    let folder = Folder::new()
+        .with("marked.har", [&b"\xef\xbb\xbf"[..], &har].concat())
+        .with("copied.sse", STREAM.trim_end())
+        .with("line.sse", format!("{}\n", STREAM.trim_end()))
+        .with("refused.txt", format!("{head}{refusal}"))
+        .with("served.txt", format!("{head}{refusal}").replace(" 400", " 200"))
+        .with("below.sh", format!("{line} @- <<EOF | jq .\n{QUESTION}\nEOF\n"))
+        .with("wrong.sh", format!("{line} @- <<EOF\n{{}}\nEOF\n"))
+        .with("image.sh", format!("{line} '{image}'\n"));
+    check(&folder, &["marked.har"], &[], 0);
+    check(&folder, &["copied.sse"], &[], 0);
+    let report = folder.report(&["line.sse"]);
+    assert_eq!(report["results"][0]["findings"][0]["rule"], "stream/final-blank-line-missing");
+    check(&folder, &["refused.txt"], &[], 0);
+    assert_eq!(folder.report(&["served.txt"])["summary"]["exit"], 1);
+    check(&folder, &["below.sh"], &[], 0);
+    check(&folder, &["wrong.sh"], &["schema /model"], 1);
+    check(&folder, &["image.sh"], &[], 0);
 }
 
 #[test]

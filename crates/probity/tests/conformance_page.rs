@@ -3,19 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the message")]
 
+mod common;
 mod page;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use classify::{Body, Headers, Request};
-use mock::{Answer, Chunk, Config, Now, Pace, Rules, State};
-use probity::specs::{Overrides, load_contract};
+use mock::{Answer, Chunk};
 use serde_json::{Value, json};
-use wire::serve::{BODY_TIME_MAX, Brain, Manner};
 
 use self::page::{HOSTILE, check_page};
 
@@ -33,36 +30,14 @@ const SOME: [&str; 6] = [
 ];
 
 /// Our mock, with each answer bent.
-fn serve(bend: impl Fn(&Request, Answer) -> Answer + Send + Sync + 'static) -> SocketAddr {
-    let (_, contract) = load_contract(&Overrides::default()).unwrap();
-    let now = Now::at_date(&contract.as_of).unwrap();
-    let config =
-        Config { key: None, rules: Rules::All, seed: 1, pace: Pace::Instant, limits: None };
-    let state = Mutex::new(State::new());
-    let brain: Brain = Arc::new(move |request, trouble| match trouble {
-        None => {
-            // The mock takes keys that look like its own.
-            let mut asked = request.clone();
-            asked.headers.replace("x-api-key", "sk-ant-api03-probity-test-key");
-            let answer = mock::answer(&mut state.lock().unwrap(), &contract, &config, &asked, now);
-            bend(request, answer)
-        }
-        Some(trouble) => mock::trouble(1, request, trouble),
-    });
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            let manner =
-                Manner { latency: Duration::ZERO, body_time_max: BODY_TIME_MAX, version: None };
-            let any = "127.0.0.1:0".parse().unwrap();
-            let server = wire::serve::start(any, brain, manner).await.unwrap();
-            tell.send(server.address).unwrap();
-            // It serves until the test process ends.
-            std::future::pending::<()>().await;
-        });
-    });
-    told.recv().unwrap()
+fn bent(bend: impl Fn(&Request, Answer) -> Answer + Send + Sync + 'static) -> SocketAddr {
+    let mock = common::mock(None);
+    common::serve(move |request| {
+        // The mock takes keys that look like its own.
+        let mut asked = request.clone();
+        asked.headers.replace("x-api-key", "sk-ant-api03-probity-test-key");
+        bend(request, mock(&asked))
+    })
 }
 
 struct Written {
@@ -114,7 +89,7 @@ fn body(request: &Request) -> String {
 
 #[test]
 fn a_server_that_keeps_the_contract_has_a_page_that_says_so() {
-    let written = run(serve(|_, answer| answer), "good", &SOME);
+    let written = run(bent(|_, answer| answer), "good", &SOME);
     assert!(written.html.contains("Nothing."), "{}", written.said);
     assert!(written.html.contains("Only a part of the cases was tried"));
     assert!(written.markdown.contains("keeps level strict"), "{}", written.markdown);
@@ -127,13 +102,15 @@ fn a_server_that_keeps_the_contract_has_a_page_that_says_so() {
 
 #[test]
 fn what_is_broken_is_shown_with_its_evidence() {
-    let target = serve(|request, mut answer| {
+    let target = bent(|request, mut answer| {
         let is_stream =
             answer.headers.get("content-type").is_some_and(|it| it.contains("event-stream"));
         if is_stream {
             answer
                 .chunks
                 .retain(|chunk| !String::from_utf8_lossy(&chunk.bytes).contains("message_stop"));
+            let ping = "event: ping\ndata: {\"type\":\"ping\",\"by\":\"<b>\"}\n\n";
+            answer.chunks.insert(0, Chunk { bytes: ping.into(), delay_ms: 0 });
         }
         if !body(request).contains("max_tokens") && request.method == "POST" {
             answer.status = 200;
@@ -149,11 +126,19 @@ fn what_is_broken_is_shown_with_its_evidence() {
     assert!(written.markdown.contains("| agent-ready | ✗ broken |"), "{}", written.markdown);
     assert!(written.markdown.contains("| agent-ready | `stream/no-message-stop` |"));
     assert_eq!(written.badge["message"], "no level (in part)");
+    let first = html.split("id=\"first\"").nth(1).unwrap().split("<li>").nth(1).unwrap();
+    assert!(first.contains("agent-ready, wrong in"), "{first}");
+    for said in [html, &written.markdown, &written.said] {
+        for words in ["new or unusual, not a failure", "event 0: event: ping"] {
+            assert!(said.to_lowercase().contains(words), "{words}: {said}");
+        }
+    }
+    assert!(written.said.contains("fix first\n  "), "{}", written.said);
 }
 
 #[test]
 fn words_of_servers_stay_words_and_keys_stay_out() {
-    let target = serve(|request, _| {
+    let target = bent(|request, _| {
         let key = request.headers.get("x-api-key").unwrap_or_default();
         let words = format!("{HOSTILE} {key} |`@everyone` [l](javascript:x)");
         let mut headers = Headers::default();
@@ -196,7 +181,9 @@ fn words_of_servers_stay_words_and_keys_stay_out() {
     assert!(!written.markdown.contains("<script>") && !written.markdown.contains("\u{1b}"));
     let is_row = |line: &&str| line.starts_with("| ");
     let pipes = |line: &str| line.replace("\\|", "").matches('|').count();
-    assert!(written.markdown.lines().filter(is_row).all(|line| [4, 5, 7].contains(&pipes(line))));
+    assert!(
+        written.markdown.lines().filter(is_row).all(|line| [4, 5, 6, 7].contains(&pipes(line)))
+    );
     assert!(!written.svg.contains("script"));
 }
 
@@ -204,7 +191,7 @@ fn words_of_servers_stay_words_and_keys_stay_out() {
 fn a_gateway_is_shown_from_both_sides() {
     // A port that is free now; nobody else asks for it in the moment until it is taken again.
     let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let target = serve(move |request, answer| {
+    let target = bent(move |request, answer| {
         let mut request = request.clone();
         if let Ok(mut body) = serde_json::from_slice::<Value>(&request.body.to_bytes())
             && let Some(stop) = body.as_object_mut().and_then(|body| body.remove("stop_sequences"))
@@ -259,7 +246,7 @@ fn the_embedded_mock_has_no_such_page() {
 
 #[test]
 fn a_server_that_is_wrong_about_everything_has_a_page_that_opens() {
-    let plain = serve(|request, answer| {
+    let plain = bent(|request, answer| {
         if body(request).contains("\"Hello.\"") {
             return answer;
         }

@@ -163,7 +163,8 @@ fn a_killed_run_goes_on_and_repeats_nothing() {
     };
     let (whole, _) = run(1, &args("whole.jsonl", &[]));
     let asked_in_all = server.take();
-    let cases = lines(&bench.read("whole.jsonl")) - 2;
+    // But for the head, the probe and the end.
+    let cases = lines(&bench.read("whole.jsonl")) - 3;
     assert!(cases > 40, "{cases}");
 
     let mut child = bench
@@ -200,10 +201,12 @@ fn a_killed_run_goes_on_and_repeats_nothing() {
     assert!(said.contains("its last line was never finished"), "{said}");
     assert_eq!(resumed, whole, "the report is that of a run that was not killed");
     let asked = server.take();
-    for (id, times) in &asked_in_all {
-        let wanted = times - done.get(id).copied().unwrap_or(0);
-        assert_eq!(asked.get(id).copied().unwrap_or(0), wanted, "{id}");
+    for (id, times) in answered(&bench.read("whole.jsonl")) {
+        let wanted = times - done.get(&id).copied().unwrap_or(0);
+        assert_eq!(asked.get(&id).copied().unwrap_or(0), wanted, "{id}");
     }
+    let beside: usize = asked.values().sum::<usize>() - (cases - done_count);
+    assert_eq!(beside, 1, "a look whether anybody is there, and no probe");
     assert_eq!(asked.keys().find(|id| !asked_in_all.contains_key(*id)), None);
     assert_eq!(answered(&bench.read("killed.jsonl")), answered(&bench.read("whole.jsonl")));
 
@@ -213,55 +216,126 @@ fn a_killed_run_goes_on_and_repeats_nothing() {
     assert!(said.contains("is the journal of another run: seed 1, not 7"), "{said}");
 }
 
-const REPORTS: &str = "json=all.json,junit=all.xml,ndjson=all.ndjson";
+/// Our own server, for as long as the test looks at it.
+struct OwnServer(std::process::Child);
 
-/// Runs undivided and in two shards against `target`, and compares all that is told.
-fn check_merge(target: Option<&str>, code: i32) {
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        let _best_effort = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+#[test]
+fn what_was_asked_beside_the_cases_is_not_asked_again() {
     let bench = Bench::new();
+    let key = "sk-ant-api03-probity-test-key";
+    let listen = ["serve", "--listen", "127.0.0.1:0", "--api-key", key];
+    let child = bench.command(&listen).stdout(Stdio::piped()).spawn().unwrap();
+    let mut server = OwnServer(child);
+    let mut said = BufReader::new(server.0.stdout.take().unwrap()).lines();
+    let url = said.find_map(|line| {
+        let line = line.unwrap();
+        let at = line.find("http://")?;
+        line[at..].split_whitespace().next().map(str::to_owned)
+    });
+    let url = url.unwrap();
+    let run = || {
+        let usual = ["contract", "--target", &url, "--max-cases", "150", "--no-timings", "--quiet"];
+        let more = ["--format", "json", "--journal", "a.jsonl", "--resume"];
+        bench.run(0, &[&usual[..], &more[..]].concat()).0
+    };
+    let whole = run();
+    let journal = bench.read("a.jsonl");
+    let twin = journal.find("{\"twin\":").expect("a stream is compared");
+    assert_eq!(run(), whole);
+    let last = journal.lines().next_back().unwrap();
+    assert_eq!(bench.read("a.jsonl"), format!("{journal}{last}\n"), "it ended twice");
+    // Killed right after the first comparison.
+    let end = twin + journal[twin..].find('\n').unwrap() + 1;
+    bench.write("a.jsonl", &journal[..end]);
+    assert_eq!(run(), whole);
+    assert_eq!(bench.read("a.jsonl"), journal);
+}
+
+const REPORTS: &str = "json=all.json,junit=all.xml,ndjson=all.ndjson";
+/// And what only a target has.
+const CONFORMANCE: &str = "html=all.html,markdown=all.md,badge=all.svg";
+
+/// Runs undivided and in two shards against `target`, and compares all that is told; the JSON report.
+fn check_merge(bench: &Bench, target: Option<&str>, code: i32) -> String {
     let mut usual = vec!["contract", "--no-timings", "--filter", FILTER];
     usual.extend(target.iter().flat_map(|url| ["--target", *url]));
     let run = |more: &[&str]| bench.run(code, &[&usual, more].concat()).0;
-    let names = ["all.json", "all.xml", "all.ndjson"];
-    let out = run(&["--report", REPORTS]);
-    let reports = names.map(|name| told(&bench.read(name)));
+    let mut names = vec!["all.json", "all.xml", "all.ndjson"];
+    let mut reports = REPORTS.to_owned();
+    if target.is_some() {
+        names.extend(["all.html", "all.md", "all.svg"]);
+        reports += &format!(",{CONFORMANCE}");
+    }
+    let read = || names.iter().map(|name| bench.read(name)).collect::<Vec<_>>();
+    let out = run(&["--report", &reports, "--journal", "whole.jsonl"]);
+    let mut told = read();
     for shard in ["1", "2"] {
         let report = format!("json={shard}.json");
         let (of, journal) = (format!("{shard}/2"), format!("{shard}.jsonl"));
         run(&["--shard", &of, "--journal", &journal, "--report", &report]);
     }
-    for files in [["1.jsonl", "2.jsonl"], ["2.json", "1.jsonl"]] {
-        let merge = ["merge", "--no-timings", "--report", REPORTS];
-        let (merged, _) = bench.run(code, &[&merge[..], &files].concat());
-        assert_eq!(names.map(|name| told(&bench.read(name))), reports, "{files:?}");
-        if target.is_none() {
-            assert_eq!(merged, out, "{files:?}");
-        }
+    let merge = ["merge", "--no-timings", "--report", &reports];
+    let (merged, _) = bench.run(code, &[&merge[..], &["1.jsonl", "2.jsonl"]].concat());
+    assert_eq!(read(), told);
+    assert_eq!(merged, out);
+    let merge = ["merge", "--no-timings", "--report", REPORTS, "2.json", "1.jsonl"];
+    let (merged, _) = bench.run(code, &merge);
+    if target.is_none() {
+        assert_eq!((read(), merged), (told.clone(), out));
+    } else {
+        assert_eq!(cases(&bench.read("all.json")), cases(&told[0]));
+        assert_eq!([bench.read("all.xml"), bench.read("all.ndjson")], told[1..3]);
+        assert!(merged.contains("are told by the journals of all shards"), "{merged}");
     }
+    told.swap_remove(0)
 }
 
-/// The report; of that of a target not what an undivided run asks of it beside its cases.
-fn told(report: &str) -> String {
-    let Ok(Value::Object(mut object)) = serde_json::from_str::<Value>(report) else {
-        return report.to_owned();
-    };
-    if object.get("target").is_none_or(|target| target == "embedded mock") {
-        return report.to_owned();
-    }
-    object.remove("conformance");
-    // A level is broken there, where the merged run only counts.
-    object.remove("exit");
-    Value::Object(object).to_string()
+/// A report without what only journals tell of a target, and without how that ends the run.
+fn cases(report: &str) -> Value {
+    let mut report: Value = serde_json::from_str(report).unwrap();
+    let object = report.as_object_mut().unwrap();
+    assert!(object.remove("conformance_missing").is_some() != object.contains_key("conformance"));
+    object.retain(|name, _| name != "conformance" && name != "exit");
+    report
 }
 
 #[test]
 fn shards_of_a_clean_run_merge_to_the_same_bytes() {
-    check_merge(None, 0);
+    check_merge(&Bench::new(), None, 0);
 }
 
 #[test]
 fn shards_of_a_run_with_findings_merge_to_the_same_bytes() {
-    let server = Server::start();
-    check_merge(Some(&server.url), 1);
+    let (bench, server) = (Bench::new(), Server::start());
+    let whole = check_merge(&bench, Some(&server.url), 1);
+    // Nothing is sent any more, and all that is known of the target stands in its journals.
+    server.take();
+    bench.run(1, &["replay", "--judge-only", "whole.jsonl", "--report", "json=again.json"]);
+    let conformance = |report: &str| {
+        let report: Value = serde_json::from_str(report).unwrap();
+        report["conformance"].clone()
+    };
+    let again = conformance(&bench.read("again.json"));
+    assert_eq!(again, conformance(&whole));
+    assert!(again["rules"].is_array());
+    assert_eq!(server.take(), BTreeMap::new());
+
+    let other = bench.read("2.jsonl");
+    let broken = r#"{"feature":"streaming","support":"broken""#;
+    assert!(other.contains(broken));
+    bench.write("other.jsonl", &other.replace(broken, &broken.replace("broken", "works")));
+    let (_, said) = bench.run(2, &["merge", "1.jsonl", "other.jsonl"]);
+    let differ =
+        "shard 2/2 (other.jsonl) found streaming working, shard 1/2 (1.jsonl) found it broken";
+    assert!(said.contains(differ), "{said}");
+    let (_, said) = bench.run(2, &["merge", "1.json", "2.json", "--report", "html=all.html"]);
+    assert!(said.contains("there is nothing to write to all.html"), "{said}");
 }
 
 #[test]

@@ -4,21 +4,20 @@
 #![cfg(feature = "tls")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the message")]
 
+mod common;
+
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mock::{Config, Now, Pace, Rules, State};
 use probity::embedded;
-use probity::specs::{Overrides, load_contract};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use wire::serve::{BODY_TIME_MAX, Brain, Manner, Server};
 use wire::tls::{Authority, Peer, accept};
 
 /// The only one that the mock takes.
@@ -60,17 +59,15 @@ impl Gateway {
         std::fs::set_permissions(key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = connections.clone();
+        let mock = common::serve(common::mock(Some(KEY)));
         let address = runtime.block_on(async move {
-            let mock = mock().await;
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             tokio::spawn(async move {
-                // It is whole here, and lives as long as its front.
-                let mock = mock;
                 while let Ok((socket, _)) = listener.accept().await {
                     let number = count.fetch_add(1, Ordering::SeqCst);
                     let is_busy = busy && number >= BUSY_FROM;
-                    tokio::spawn(front(authority.clone(), socket, mock.address, is_busy));
+                    tokio::spawn(front(authority.clone(), socket, mock, is_busy));
                 }
             });
             address
@@ -80,8 +77,12 @@ impl Gateway {
     }
 
     fn run(&self, args: &[&str]) -> Ran {
+        self.run_verb("contract", args)
+    }
+
+    fn run_verb(&self, verb: &str, args: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
-        command.arg("contract").args(args).current_dir(self.folder.path());
+        command.arg(verb).args(args).current_dir(self.folder.path());
         for name in ["ANTHROPIC_API_KEY", "CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"] {
             command.env_remove(name);
         }
@@ -104,6 +105,10 @@ impl Gateway {
 
     /// A live run against this server.
     fn live(&self, args: &[&str]) -> Ran {
+        self.live_verb("contract", &[args, &["--no-timings"]].concat())
+    }
+
+    fn live_verb(&self, verb: &str, args: &[&str]) -> Ran {
         let resolve = format!("{NAME}=127.0.0.1");
         let way = [
             "--live",
@@ -117,9 +122,8 @@ impl Gateway {
             "ca.pem",
             "--key-file",
             "key",
-            "--no-timings",
         ];
-        self.run(&[&way, args].concat())
+        self.run_verb(verb, &[&way, args].concat())
     }
 
     fn read(&self, path: &str) -> String {
@@ -128,20 +132,6 @@ impl Gateway {
 }
 
 /// The mock that streams as it writes, which the embedded one does not.
-async fn mock() -> Server {
-    let (_, contract) = load_contract(&Overrides::default()).unwrap();
-    let now = Now::at_date(&contract.as_of).unwrap();
-    let key = Some(KEY.to_owned());
-    let config = Config { key, rules: Rules::All, seed: 1, pace: Pace::Instant, limits: None };
-    let state = Mutex::new(State::new());
-    let brain: Brain = Arc::new(move |request, trouble| match trouble {
-        None => mock::answer(&mut state.lock().unwrap(), &contract, &config, request, now),
-        Some(trouble) => mock::trouble(1, request, trouble),
-    });
-    let manner = Manner { latency: Duration::ZERO, body_time_max: BODY_TIME_MAX, version: None };
-    wire::serve::start("127.0.0.1:0".parse().unwrap(), brain, manner).await.unwrap()
-}
-
 async fn front(authority: Arc<Authority>, socket: TcpStream, mock: SocketAddr, is_busy: bool) {
     let Ok(mut client) = accept(&authority, Peer::WrongName, socket).await else { return };
     if is_busy {
@@ -226,6 +216,39 @@ fn a_budget_is_not_exceeded() {
         assert!(count("input_tokens") + count("output_tokens") <= budget, "{account}");
         assert!(0 < count("undone"), "{account}");
     }
+}
+
+#[test]
+fn single_cases_have_a_budget_too() {
+    let gateway = Gateway::start(false);
+    let valid = "2026-10-21/messages.create/valid/*";
+    let budget = ["--budget-tokens", "2000", "--rate", "6000/min"];
+    let ran = gateway.live_verb("replay", &[&budget[..], &[valid, "--format", "json"]].concat());
+    assert_eq!(ran.code, 5, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("the budget is exhausted"), "{}", ran.err);
+    let account = &json(&ran)["account"];
+    let used = |name: &str| account[name].as_u64().unwrap();
+    assert!(0 < used("input_tokens") && used("input_tokens") + used("output_tokens") <= 2_000);
+    assert!(0 < used("undone"), "{account}");
+
+    let case = "2026-10-21/messages.create/mut/required/messages";
+    let ran = gateway.live_verb("replay", &["--times", "1", case]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("used 1 request, 0 tokens in, 0 out, of 500,000"), "{}", ran.out);
+
+    // Looking at it first asks nobody.
+    let contacts = gateway.connections.load(Ordering::SeqCst);
+    let check = |verb: &str, args: &[&str], part: &str| {
+        let ran = gateway.live_verb(verb, &[args, &["--dry-run"]].concat());
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains(part), "{}", ran.out);
+    };
+    check("replay", &[case, "--times", "2"], "1 case would be sent, each at most 2 times");
+    check("replay", &[case, "--format", "json"], "\"dry_run\":true");
+    check("shrink", &[case], "at most 200 times; nothing was sent");
+    let prices = ["--budget-usd", "1", "--price-input", "1", "--price-output", "5"];
+    check("shrink", &[&[case], &prices[..]].concat(), "at most\n");
+    assert_eq!(gateway.connections.load(Ordering::SeqCst), contacts);
 }
 
 #[test]

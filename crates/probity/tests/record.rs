@@ -10,7 +10,11 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use serde_json::{Value, json};
 
 const KEY: &str = "sk-ant-api03-probity-canary-key";
 const HELLO: &str = r#"{"model":"claude-sonnet-4-6","max_tokens":64,"messages":[{"role":"user","content":"Tell me a story"}]}"#;
@@ -194,6 +198,100 @@ fn a_key_is_written_nowhere() {
     all += &taped.text("a.har");
     assert!(all.contains("401 POST /v1/messages"), "{all}");
     assert!(!all.contains("canary"), "{all}");
+}
+
+/// What a body becomes under each coding; `zstd` and `br` may hold it as it is, which hides nothing.
+fn packed(text: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+    zlib.write_all(text.as_bytes()).unwrap();
+    let length = u32::try_from(text.len()).unwrap();
+    let block = (length << 3 | 1).to_le_bytes();
+    let head = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0], &length.to_le_bytes()[..], &block[..3]].concat();
+    let bits = (length - 1) << 4 | 1 << 20;
+    vec![
+        ("gzip", gzip.finish().unwrap()),
+        ("deflate", zlib.finish().unwrap()),
+        ("zstd", [&head, text.as_bytes()].concat()),
+        ("br", [&bits.to_le_bytes()[..3], text.as_bytes(), &[3]].concat()),
+    ]
+}
+
+/// Says back the same bytes under that coding to everybody, one connection after the other.
+fn answer_packed(answers: Vec<(String, Vec<u8>)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for (head, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _some = stream.read(&mut [0; 4096]).unwrap();
+            let head = format!(
+                "HTTP/1.1 401 X\r\ncontent-type: application/json\r\nconnection: close\r\n{head}\r\n"
+            );
+            stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_key_in_a_packed_body_is_written_nowhere() {
+    let told = |key: &str| {
+        let error = json!({"type": "authentication_error", "message": format!("{key} is no key")});
+        json!({"type": "error", "error": error, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"})
+            .to_string()
+    };
+    let (telling, silent) = (packed(&told(KEY)), packed(&told("It")));
+    let with = |coding: &str| format!("content-encoding: {coding}\r\n");
+    let mut answers: Vec<_> =
+        telling.iter().map(|(coding, body)| (with(coding), body.clone())).collect();
+    answers.extend(silent.iter().map(|(coding, body)| (with(coding), body.clone())));
+    let gzip = &telling[0].1;
+    let half = gzip[..gzip.len() - 12].to_vec();
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
+    bomb.write_all(&vec![b' '; 65 << 20]).unwrap();
+    answers.push((with("gzip") + "content-length: 9999\r\n", half.clone()));
+    answers.push((with("gzip"), half));
+    answers.push((with("gzip"), bomb.finish().unwrap()));
+    answers.push((with("compress"), gzip.clone()));
+    answers.push((String::new(), gzip.clone()));
+    let count = answers.len();
+    let taped = Taped::before(&answer_packed(answers));
+    for _ in 0..count {
+        let mut came = Vec::new();
+        let _cut = taped.begin("POST", "/v1/messages", HELLO).read_to_end(&mut came);
+    }
+    let exchanges = taped.exchanges();
+    let clean = told(&"*".repeat(KEY.len()));
+    let kept = |at: usize| exchanges[at]["answer"]["body"].clone();
+    for at in 0..4 {
+        // Without a word of the coding that is no longer there.
+        assert_eq!(kept(at)["text"], clean, "{}", telling[at].0);
+        assert_eq!(kept(at)["unpacked"], telling[at].0);
+        assert!(!exchanges[at]["answer"]["headers"].to_string().contains("encoding"));
+        // What holds none stays as it came.
+        assert_eq!(kept(4 + at)["base64"], BASE64.encode(&silent[at].1), "{}", silent[at].0);
+        assert!(exchanges[4 + at]["answer"]["headers"].to_string().contains("encoding"));
+    }
+    // What broke off is unpacked as far as it came, and what should not have is left out.
+    assert!(
+        kept(8)["text"].as_str().unwrap().starts_with("{\"error\":{\"message\":\"***"),
+        "{}",
+        kept(8)
+    );
+    assert_eq!(exchanges[8]["end"]["lost"], "closed");
+    for (at, why) in [(9, "does not unpack"), (10, "too much"), (11, "not read here")] {
+        assert!(kept(at)["unseen"].as_str().unwrap().contains(why), "{}", kept(at));
+        assert_eq!((&kept(at)["text"], &kept(at)["base64"]), (&Value::Null, &Value::Null));
+    }
+    assert_eq!(kept(12)["text"], clean);
+    for name in ["a.ndjson", "a.har"] {
+        let text = taped.text(name);
+        assert!(!text.contains("canary") && !text.contains(&BASE64.encode(gzip)), "{text}");
+        let (said, _) = taped.check(name);
+        assert!(said.contains("unjudged  3 ×"), "{said}");
+    }
 }
 
 #[test]

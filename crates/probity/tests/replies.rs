@@ -25,7 +25,7 @@ const UNHEARD_OF: [(&str, &[&str]); 5] = [
 ];
 
 /// Bent on the way, or written by somebody else: what is wrong with them, but for the ids they lack.
-const BENT: [(&str, &[&str]); 29] = [
+const BENT: [(&str, &[&str]); 30] = [
     ("200-captive-portal", &["response/not-json"]),
     ("200-empty", &["response/not-json"]),
     ("200-error-envelope", &["response/error-under-success"]),
@@ -55,6 +55,7 @@ const BENT: [(&str, &[&str]); 29] = [
     ("400-too-many-requests-disguised", &["response/error-outer-type"]),
     ("404-empty", &["response/error-not-json"]),
     ("404-gateway-detail", &["response/error-foreign"]),
+    ("422-gateway", &["response/status-unprocessable"]),
     ("429-empty", &["response/error-not-json"]),
     ("429-openai-shaped", &["response/error-outer-type"]),
     ("429-plain", &["response/retry-after-missing"]),

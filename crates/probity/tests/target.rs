@@ -3,19 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the message")]
 
+mod common;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use classify::{Body, Headers, Request};
 use mock::{Answer, Chunk, Config, Now, Pace, Rules, State};
 use probity::specs::{Overrides, load_contract};
 use serde_json::{Value, json};
-use wire::serve::{BODY_TIME_MAX, Brain, Manner};
+
+use self::common::serve;
 
 /// The key that the tool shows to local servers when it has none.
 const KEY: &str = "sk-ant-api03-probity-test-key";
@@ -40,44 +41,10 @@ const WITNESSED: [&str; 6] = [
     "400",
 ];
 
-/// A server that answers every request by that function.
-fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> SocketAddr {
-    let brain: Brain = Arc::new(move |request, trouble| match trouble {
-        None => answer(request),
-        Some(trouble) => mock::trouble(1, request, trouble),
-    });
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            let manner =
-                Manner { latency: Duration::ZERO, body_time_max: BODY_TIME_MAX, version: None };
-            let any = "127.0.0.1:0".parse().unwrap();
-            let server = wire::serve::start(any, brain, manner).await.unwrap();
-            tell.send(server.address).unwrap();
-            // It serves until the test process ends.
-            std::future::pending::<()>().await;
-        });
-    });
-    told.recv().unwrap()
-}
-
 /// Our mock, with each answer bent.
 fn bent(bend: impl Fn(&Request, Answer) -> Answer + Send + Sync + 'static) -> SocketAddr {
-    let (_, contract) = load_contract(&Overrides::default()).unwrap();
-    let now = Now::at_date(&contract.as_of).unwrap();
-    let config = Config {
-        key: Some(KEY.to_owned()),
-        rules: Rules::All,
-        seed: 1,
-        pace: Pace::Instant,
-        limits: None,
-    };
-    let state = Mutex::new(State::new());
-    serve(move |request| {
-        let answer = mock::answer(&mut state.lock().unwrap(), &contract, &config, request, now);
-        bend(request, answer)
-    })
+    let mock = common::mock(Some(KEY));
+    serve(move |request| bend(request, mock(request)))
 }
 
 fn says(status: u16, media: &'static str, body: String) -> Answer {
@@ -433,6 +400,55 @@ fn what_cannot_be_asked_is_said_once() {
     let ran = run(other, &SOME);
     assert_eq!(ran.code, Some(3), "{}", ran.said);
     assert!(ran.said.contains("POST /v1/messages is answered 404"), "{}", ran.said);
+    let router = serve(|request| {
+        let key = request.headers.get("x-api-key").unwrap_or_default();
+        let long = "b".repeat(120);
+        let words = json!({"message": format!("Provider '{long}' \u{1b}[31mnot found {key}")});
+        says(404, "application/json", json!({"error": words}).to_string())
+    });
+    let ran = run(router, &SOME);
+    assert_eq!(ran.code, Some(3), "{}", ran.said);
+    for words in ["Provider 'bbb", "\\u{1b}[31mnot", "--model NAME"] {
+        assert!(ran.said.contains(words), "{words}: {}", ran.said);
+    }
+    assert!(!ran.said.contains("sk-ant-"), "half of a key is told: {}", ran.said);
+}
+
+#[test]
+fn a_server_that_hangs_on_some_is_not_waited_for() {
+    let target = bent(|request, mut answer| {
+        let is_json = serde_json::from_slice::<Value>(&request.body.to_bytes()).is_ok();
+        if request.method == "POST" && !is_json {
+            for chunk in &mut answer.chunks {
+                chunk.delay_ms = 600_000;
+            }
+        }
+        answer
+    });
+    let not_json = "*/messages.create/mut/truncated/*";
+    let args = ["--filter", not_json, "--patience", "1s"];
+    let ran = run(target, &[&SOME[..4], &args].concat());
+    check(&ran, 1, &[("refuses/truncated", "silently-wrong"), ("accepts/messages", "conformant")]);
+    let row = ran.row("refuses/truncated");
+    assert_eq!((&row["wrong"], &row["level"]), (&json!(3), &json!("compatible")), "{}", ran.said);
+    assert!(ran.said.contains("hangs on such requests"), "{}", ran.said);
+    assert!(ran.holds("agent-ready") && ran.conformance()["gone"].is_null(), "{}", ran.said);
+    validate(ran.conformance());
+}
+
+#[test]
+fn a_server_that_hangs_on_everything_is_told_at_once() {
+    let target = bent(|request, mut answer| {
+        if request.path() == "/v1/messages" {
+            for chunk in &mut answer.chunks {
+                chunk.delay_ms = 600_000;
+            }
+        }
+        answer
+    });
+    let ran = run(target, &["--patience", "300ms"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.said);
+    assert!(ran.said.contains("the target hangs: POST /v1/messages has no answer"), "{}", ran.said);
 }
 
 /// Passes a request on as it is, and the answer back.

@@ -2,6 +2,19 @@
 //! has to be asked again: a run goes on where it was killed, shards come together, and new rules judge old
 //! answers.
 //!
+//! | line | its first member | how often |
+//! |---|---|---|
+//! | of what run it is ([`Head`]) | `journal` | once, at the top |
+//! | what the target was found to have ([`beside::Probe`]) | `probe` | once, before the cases of another server |
+//! | a case: request, answer, judgement | `id` | once for each; the last counts |
+//! | a step of a chain, with what a case has | `step` | once for each that was asked |
+//! | a stream beside its plain answer ([`beside::Twin`]) | `twin` | once for each that was compared |
+//! | how the target went ([`beside::Gone`]) | `gone` | last, if it did not stay |
+//! | what was not sent, by reason | `skipped` | last, if the run came to its end |
+//!
+//! Any other line is an error. What a gateway sent on to its upstream is in none of them: it is evidence for people,
+//! as long as all answers again, and only a report shows it.
+//!
 //! A line is handed to the system whole before the next case is taken up, so that a killed run leaves at most
 //! one torn line, at the end. Written for strangers' eyes: headers pass an allow-list, and the key is taken out
 //! of bodies that echo it. The price is that a class which hangs on any other header cannot be told from a
@@ -19,16 +32,19 @@ use contract::case::CaseId;
 use contract::judge::{Finding, Record};
 use serde::{Deserialize, Serialize};
 
+pub mod beside;
 mod book;
 mod line;
 
+use self::beside::Beside;
 pub use self::book::{Book, Entry, JournalError};
 pub use self::line::is_allowed;
-use self::line::{First, Last, Line};
+use self::line::{First, Last, Line, Step};
+use crate::record::secrets::Secrets;
 use crate::target::Key;
 
 /// The version of the lines; a reader refuses any other.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Holds every answer that a server of this API has a reason to give to a corpus. A hostile one can make a
 /// journal of so much for each case, and no more.
@@ -125,6 +141,8 @@ pub struct Fault {
     pub rule: String,
     pub pointer: String,
     pub blame: String,
+    /// The weakest level at which it counts.
+    pub level: String,
     pub trace: String,
 }
 
@@ -136,6 +154,7 @@ impl Judged {
             rule: finding.rule.to_owned(),
             pointer: clean(&finding.pointer),
             blame: finding.blame.name().to_owned(),
+            level: finding.level.name().to_owned(),
             trace: clean(&finding.trace),
         };
         Self {
@@ -203,6 +222,32 @@ impl<S: Store> Journal<S> {
         let judged = Judged::of(record, &self.key);
         let line = Line::of(id, request, observation, judged, &self.key);
         self.line(&line)?;
+        self.sync_in_time()
+    }
+
+    /// The same for a step of a chain, which is no case of the corpus.
+    pub fn write_step(
+        &mut self,
+        id: &CaseId,
+        request: &Request,
+        observation: &Observation,
+        record: &Record,
+    ) -> io::Result<()> {
+        let judged = Judged::of(record, &self.key);
+        let step = Line::of(id, request, observation, judged, &self.key);
+        self.line(&Step { step })?;
+        self.sync_in_time()
+    }
+
+    /// What stands beside the cases. It holds words of the target's own, and is searched as a whole.
+    pub fn write_beside(&mut self, beside: &Beside) -> io::Result<()> {
+        let text = serde_json::to_string(beside)?;
+        let text = Secrets::default().scrub(&self.key.scrub(&text));
+        self.text(text.into_bytes())?;
+        self.sync_in_time()
+    }
+
+    fn sync_in_time(&mut self) -> io::Result<()> {
         if self.unsynced_lines >= UNSYNCED_LINES_MAX
             || self.synced_at.elapsed() >= UNSYNCED_TIME_MAX
         {
@@ -225,7 +270,10 @@ impl<S: Store> Journal<S> {
 
     /// In one call, so that no buffer of ours can hold back half a line.
     fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
+        self.text(serde_json::to_vec(line)?)
+    }
+
+    fn text(&mut self, mut text: Vec<u8>) -> io::Result<()> {
         text.push(b'\n');
         self.unsynced_lines += 1;
         self.out.write_all(&text)
@@ -331,6 +379,7 @@ mod tests {
                 rule: "answer-class".into(),
                 pointer: "/id".into(),
                 blame: "target".into(),
+                level: "compatible".into(),
                 trace: "it said $ANTHROPIC_API_KEY".into(),
             }],
         }

@@ -5,11 +5,17 @@
 //! The credentials are the client's own and pass through; see [`secrets`] for how they stay out of recordings.
 //! Redirects are passed back and never followed.
 //!
+//! `accept-encoding` is the client's own, too, and part of what is recorded: asking for plain bodies would hide
+//! whatever a server does only to packed ones. So a packed body is unpacked beside the road, and stays in the record as
+//! it came only if nothing in it had to be hidden; see [`exchange`]. The price is the time of unpacking at the end of an
+//! exchange, some ten milliseconds for each megabyte, and at most 64 MB of memory.
+//!
 //! An exchange is handed over when it ends, however it ends: the record lies in the answer's body, whose drop is the
 //! one thing that happens in every case. The price is that exchanges are in the order of their ends.
 
 pub mod exchange;
 pub mod har;
+pub mod packed;
 mod passing;
 pub mod secrets;
 

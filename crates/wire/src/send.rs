@@ -18,6 +18,10 @@ use crate::raw::{self, REPLY_BYTES_MAX, cut, cut_kind};
 use crate::target::Target;
 use crate::trust;
 
+/// A body is on its way before anybody can answer: 4 MB in a second is what a slow reader takes on a busy machine, so
+/// that the heaviest has eight seconds more than others.
+const BODY_BYTES_PER_MS: u64 = 4_000;
+
 /// Whether a connection serves more than one request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Connections {
@@ -38,7 +42,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// `deadline_ms` bounds each request, from connecting to the last byte of the answer.
+    /// `deadline_ms` bounds each request, from connecting to the last byte of the answer; a heavy body adds to it.
     pub fn new(target: Target, connections: Connections, deadline_ms: u64) -> Self {
         let builder = builder_for(&target)
             // Each of these would send a request the case did not ask for, or send it elsewhere.
@@ -95,7 +99,8 @@ fn builder_for(_target: &Target) -> ClientBuilder {
 
 /// Sends the request the way that leaves it unchanged.
 pub async fn send(sender: &Sender, request: &Request) -> Observation {
-    let deadline = Instant::now() + Duration::from_millis(sender.deadline_ms);
+    let on_the_way_ms = request.body.len() / BODY_BYTES_PER_MS;
+    let deadline = Instant::now() + Duration::from_millis(sender.deadline_ms + on_the_way_ms);
     if raw::needs_raw(request) {
         raw::send_raw(&sender.target, request, deadline).await
     } else {

@@ -6,13 +6,14 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
 
 use classify::http::KEY_PLACEHOLDER;
 use reqwest::Url;
 
-use crate::record::secrets::Secrets;
+use crate::record::secrets::{Secrets, key};
 use crate::trust::Trust;
-use crate::written::Needle;
+use crate::written::{Needle, find};
 
 /// A server under test.
 #[derive(Clone)]
@@ -132,12 +133,18 @@ impl Target {
 }
 
 /// A credential. It has no `Debug`, `Display` or `Serialize`, so that it cannot be printed by accident; the
-/// only ways out are the header it is for and [`Key::scrub`], which takes it out of what others wrote.
+/// only ways out are the header it is for and [`Key::scrub`], which takes it out of what others wrote. Every text that
+/// a run writes passes there, so that it also takes out what a server tells of its own: keys of the API, which are
+/// known by their shape.
 #[derive(Clone)]
 pub struct Key(Needle);
 
 /// A shorter credential is not a secret, but could be a part of any word.
 const SECRET_BYTES_MIN: usize = 8;
+
+/// What stands in keys that cases and witnesses send on purpose. They open nothing, and a command line that sends them
+/// again needs them.
+const MADE_UP: [&[u8]; 2] = [b"-probity-", b"-not-a-key"];
 
 impl Key {
     #[expect(clippy::needless_pass_by_value, reason = "who hands a secret over keeps no copy")]
@@ -154,7 +161,8 @@ impl Key {
         }
     }
 
-    /// The text with [`KEY_PLACEHOLDER`] in place of this key, for answers that echo it in whatever form.
+    /// The text with [`KEY_PLACEHOLDER`] in place of this key and of every other of the API, for answers that echo one
+    /// in whatever form.
     pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.scrub_bytes(text.as_bytes()) {
             Cow::Borrowed(_) => text.into(),
@@ -164,22 +172,41 @@ impl Key {
 
     /// [`Key::scrub`] for bytes that need not be text.
     pub fn scrub_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        if self.0.plain().len() < SECRET_BYTES_MIN {
-            return bytes.into();
-        }
-        let mut clean = Vec::new();
-        let mut from = 0;
-        while let Some(place) = self.0.find(bytes, from) {
-            clean.extend_from_slice(&bytes[from..place.start]);
-            clean.extend_from_slice(KEY_PLACEHOLDER.as_bytes());
-            from = place.end;
-        }
-        if from == 0 {
-            return bytes.into();
-        }
-        clean.extend_from_slice(&bytes[from..]);
-        clean.into()
+        let own = match self.0.plain().len() {
+            SECRET_BYTES_MIN.. => replace(bytes, |bytes, from| self.0.find(bytes, from)),
+            _ => None,
+        };
+        let clean = replace(own.as_deref().unwrap_or(bytes), strange_key);
+        clean.or(own).map_or_else(|| bytes.into(), Cow::Owned)
     }
+}
+
+/// The next key that nobody here made up.
+fn strange_key(bytes: &[u8], mut from: usize) -> Option<Range<usize>> {
+    while let Some(place) = key(bytes, from) {
+        let found = &bytes[place.clone()];
+        if !MADE_UP.iter().any(|word| find(found, 0, word).is_some()) {
+            return Some(place);
+        }
+        from = place.end;
+    }
+    None
+}
+
+/// The bytes with the placeholder in every place that is found; none if there is none.
+fn replace(bytes: &[u8], find: impl Fn(&[u8], usize) -> Option<Range<usize>>) -> Option<Vec<u8>> {
+    let mut clean = Vec::new();
+    let mut from = 0;
+    while let Some(place) = find(bytes, from) {
+        clean.extend_from_slice(&bytes[from..place.start]);
+        clean.extend_from_slice(KEY_PLACEHOLDER.as_bytes());
+        from = place.end;
+    }
+    if from == 0 {
+        return None;
+    }
+    clean.extend_from_slice(&bytes[from..]);
+    Some(clean)
 }
 
 /// Why a base URL is not a target.
@@ -351,5 +378,18 @@ mod tests {
         let clean = [b"\xff", KEY_PLACEHOLDER.as_bytes(), b"\xfe", KEY_PLACEHOLDER.as_bytes()];
         assert_eq!(key.scrub_bytes(&body), clean.concat());
         assert_eq!(Key::new(String::new()).scrub_bytes(b"abc"), &b"abc"[..]);
+    }
+
+    #[test]
+    fn keys_of_others_come_out_and_made_up_ones_stay() {
+        let others = format!("sk{}ant-api03-{}", '-', "Kq7Rz_1P".repeat(4));
+        let wrong = "sk-ant-api03-probity-wrong-key";
+        let text = format!("{FAKE_KEY} {others} {wrong} sk-ant-... {}", others.replace('-', "%2D"));
+        let clean =
+            format!("{KEY_PLACEHOLDER} {KEY_PLACEHOLDER} {wrong} sk-ant-... {KEY_PLACEHOLDER}");
+        assert_eq!(Key::new(FAKE_KEY.into()).scrub(&text), clean);
+        assert_eq!(Key::new(String::new()).scrub(&others), KEY_PLACEHOLDER);
+        let looks = "max_tokens sk-ant- s %73 \\u0073 req_011CSHoEeqs5C35K2UUqR7Fy";
+        assert!(matches!(Key::new(FAKE_KEY.into()).scrub(looks), Cow::Borrowed(_)));
     }
 }

@@ -1,6 +1,7 @@
 //! Where two messages disagree that should say the same.
 //!
-//! A member that is null is taken for one that is absent: the API writes either, and clients read both alike.
+//! A member that is null is taken for one that is absent: the API writes either, and clients read both alike. So is a
+//! `caller` that is the model itself, since nothing else is meant where there is none.
 
 use std::fmt;
 
@@ -72,7 +73,8 @@ pub fn differences(streamed: &Value, plain: &Value) -> Vec<Difference> {
 
 /// Both values come out of a parser with a limit on depth, and so does this.
 fn compare(streamed: &Value, plain: &Value, path: &mut Vec<String>, found: &mut Vec<Difference>) {
-    if streamed == plain || found.len() == DIFFERENCES_MAX || is_permitted(path) {
+    let is_usual = is_absent(streamed, path) && is_absent(plain, path);
+    if streamed == plain || is_usual || found.len() == DIFFERENCES_MAX || is_permitted(path) {
         return;
     }
     match (streamed, plain) {
@@ -107,6 +109,12 @@ fn names<'a>(one: &'a Map<String, Value>, other: &'a Map<String, Value>) -> Vec<
 
 fn at(value: Option<&Value>) -> &Value {
     value.unwrap_or(&Value::Null)
+}
+
+/// Whether it says no more than if it were not there.
+fn is_absent(value: &Value, path: &[String]) -> bool {
+    let is_direct = || value.get("type").is_some_and(|caller| caller == "direct");
+    value.is_null() || is_like(path, &["content", "*", "caller"]) && is_direct()
 }
 
 fn is_permitted(path: &[String]) -> bool {
@@ -175,6 +183,8 @@ mod tests {
         check(message(json!({"id": "msg_01"})), message(json!({"id": "msg_02"})), &[]);
         let call = |id: &str| json!({"content": [{"type": "tool_use", "id": id, "input": {}}]});
         check(message(call("toolu_01")), message(call("toolu_02")), &[]);
+        let called = |caller: Value| json!({"content": [{"type": "tool_use", "caller": caller}]});
+        check(message(called(json!({"type": "direct"}))), message(called(Value::Null)), &[]);
         let result = |secret: &str| {
             let found = json!([{"url": "https://example.com", "encrypted_content": secret}]);
             json!({"content": [{"type": "web_search_tool_result", "content": found}]})
@@ -195,6 +205,12 @@ mod tests {
             message(json!({"usage": {"output_tokens": 8}})),
             message(json!({})),
             &["/usage/output_tokens streamed 8, plain 7"],
+        );
+        let called = |caller: Value| json!({"content": [{"type": "tool_use", "caller": caller}]});
+        check(
+            called(json!({"type": "code_execution_20250825"})),
+            called(Value::Null),
+            &[r#"/content/0/caller streamed {"type":"code_execution_20250825"}, plain null"#],
         );
         check(json!({"a/b": 1}), json!({}), &["/a~1b streamed 1, plain null"]);
     }

@@ -7,6 +7,7 @@ use super::names::{CITATIONS, Kind, homes, known_block};
 use super::note::NoteKind;
 use super::payload::{Delta, Payload, Start};
 use super::rule::Rule;
+use super::sight::Sight;
 use super::{shape, tool_json};
 use crate::sse;
 
@@ -106,12 +107,16 @@ impl Blocks {
         let kind = known_block(start.kind.as_str());
         self.calls += usize::from(kind == Some("tool_use"));
         self.has_unknown |= kind.is_none();
+        self.see(log, kind);
         let mut is_toolset = false;
         if kind.is_none() && start.kind.0.is_some() {
             log.note(NoteKind::UnknownBlock, start.kind.as_str());
         } else if let Some(data) = tree {
             shape::block(log, &data["content_block"], &mut self.tool_ids);
             is_toolset = data["content_block"]["toolset_name"].is_string();
+        }
+        if is_toolset {
+            log.see(Sight::Toolset);
         }
         if self.open.len() < OPEN_MAX {
             let has = |length: Option<usize>| length.is_some_and(|length| 0 < length);
@@ -124,6 +129,24 @@ impl Blocks {
                 has_text: has(start.text.0.0),
                 signed: has(start.signature.0.0),
             });
+        }
+    }
+
+    /// What a block of that type shows. The ids are those of the calls before it.
+    fn see(&self, log: &mut Log, kind: Option<&str>) {
+        match kind {
+            Some("thinking") => log.see(Sight::Thinking),
+            Some("redacted_thinking") => log.see(Sight::RedactedThinking),
+            Some("tool_use" | "server_tool_use" | "mcp_tool_use") => {
+                log.see(Sight::Call);
+                if kind == Some("tool_use") {
+                    log.see(Sight::OwnCall);
+                }
+                if !self.tool_ids.is_empty() {
+                    log.see(Sight::Calls);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -203,6 +226,7 @@ impl Blocks {
 }
 
 fn citation(log: &mut Log, kind: &str) {
+    log.see(Sight::Citation);
     if kind.is_empty() {
         log.violate(Rule::CitationMissing, format_args!("no citation of a type"));
     } else if !CITATIONS.contains(&kind) {

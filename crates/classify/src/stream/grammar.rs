@@ -9,6 +9,7 @@ use super::note::NoteKind;
 use super::payload::Payload;
 use super::rule::Rule;
 use super::shape::{self, Place, Usage};
+use super::sight::Sight;
 use super::{Defect, Lint, Outcome, StreamReading, unreadable};
 use crate::envelope::{self, Envelope};
 use crate::sse::{self, Event, EventRef};
@@ -82,8 +83,9 @@ impl Grammar {
         };
         // The event that was too long to be one counts: the stream did not end before it.
         let events = self.log.events() + usize::from(end.overflow.is_some());
-        let (violations, notes) = self.log.into_findings();
-        Lint { events, outcome, stop_reason: self.stop_reason, violations, notes }
+        self.log.see(Sight::Stream);
+        let (violations, notes, sights) = self.log.into_findings();
+        Lint { events, outcome, stop_reason: self.stop_reason, violations, notes, sights }
     }
 
     fn end(&mut self, end: &sse::End) {
@@ -120,6 +122,16 @@ impl Grammar {
         }
         let payload = Payload::read(event.data);
         let Some(kind) = self.identify(event, named, payload.as_ref()) else { return };
+        match kind {
+            Kind::BlockStart | Kind::BlockStop => self.log.see(Sight::Block),
+            Kind::BlockDelta => {
+                self.log.see(Sight::Block);
+                self.log.see(Sight::Delta);
+            }
+            Kind::Error => self.log.see(Sight::Error),
+            Kind::MessageStart => self.log.see(Sight::Message),
+            Kind::MessageDelta | Kind::MessageStop | Kind::Ping => {}
+        }
         if self.phase == Phase::Stopped {
             self.phase = Phase::Beyond;
             let rule =
@@ -294,6 +306,12 @@ impl Grammar {
     }
 
     fn stop_with(&mut self, reason: &str) {
+        self.log.see(Sight::Ending);
+        match reason {
+            "tool_use" => self.log.see(Sight::OwnCall),
+            "stop_sequence" => self.log.see(Sight::StopSequence),
+            _ => {}
+        }
         self.log.settle(Doubt::CutShort, !CUT_SHORT.contains(&reason));
         self.log.settle(Doubt::BesideCall, 0 < self.blocks.calls);
         match (reason, self.blocks.calls) {

@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::note::{Note, NoteKind};
 use super::rule::Rule;
+use super::sight::{Sight, Sights};
 use super::{AROUND, DETAIL_BYTES_MAX, EXCERPT_BYTES_MAX, NOTES_MAX, VIOLATIONS_MAX};
 use super::{TraceLine, Violation};
 use crate::sse::EventRef;
@@ -29,6 +30,7 @@ pub(super) struct Log {
     malformed: bool,
     violations: Vec<Violation>,
     notes: Vec<Note>,
+    sights: Sights,
     /// The event at hand and those before it: the one of index `i` at the place `i` modulo their number.
     recent: [Line; AROUND + 1],
     doubts: Vec<(Doubt, Violation)>,
@@ -68,8 +70,13 @@ impl Log {
         self.malformed
     }
 
-    pub(super) fn into_findings(self) -> (Vec<Violation>, Vec<Note>) {
-        (self.violations, self.notes)
+    pub(super) fn into_findings(self) -> (Vec<Violation>, Vec<Note>, Sights) {
+        (self.violations, self.notes, self.sights)
+    }
+
+    /// The stream holds it.
+    pub(super) fn see(&mut self, sight: Sight) {
+        self.sights.add(sight);
     }
 
     /// Takes up the next event: what is found from now on is found there.

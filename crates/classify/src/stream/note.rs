@@ -52,6 +52,20 @@ impl NoteKind {
             Self::UnknownStopReason => "unknown-stop-reason",
         }
     }
+
+    /// What it is, in words.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::ByteOrderMark => "the stream begins with a byte order mark",
+            Self::PingOutside => "a `ping` before `message_start` or after the end",
+            Self::UnknownBlock => "a content block of a type not known here",
+            Self::UnknownCitation => "a citation of a type not known here",
+            Self::UnknownDelta => "a delta of a type not known here",
+            Self::UnknownErrorType => "an error of a type not known here, in a stream",
+            Self::UnknownEvent => "an event not known here",
+            Self::UnknownStopReason => "a stop reason not known here",
+        }
+    }
 }
 
 impl fmt::Display for Note {

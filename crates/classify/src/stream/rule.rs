@@ -9,6 +9,8 @@ mod promises;
 
 use std::fmt;
 
+use super::Sight;
+
 /// What a stream can be guilty of.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Rule {
@@ -91,6 +93,8 @@ pub enum Rule {
 #[derive(Clone, Copy)]
 struct Told {
     rule: Rule,
+    /// What breaks it, or would.
+    sight: Sight,
     id: &'static str,
     sentence: &'static str,
     remedy: &'static str,
@@ -155,6 +159,11 @@ impl Rule {
     /// Whether a break makes the whole answer malformed.
     pub fn breaks_grammar(self) -> bool {
         TABLE[self as usize].1
+    }
+
+    /// What a stream has to hold before it can break the rule.
+    pub fn sight(self) -> Sight {
+        self.told().sight
     }
 
     fn told(self) -> Told {

@@ -4,6 +4,8 @@
 //! who looks at the answer alone sees it. Only what stands at the top is compared, since deeper differences are often
 //! two ways to write one thing; the price is that a block which is dropped is told as `messages` that differ.
 
+pub mod answer;
+
 use classify::{Headers, Request};
 use serde_json::Value;
 

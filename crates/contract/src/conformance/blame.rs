@@ -8,7 +8,7 @@ use classify::{Class, Observation, Reply, Request, classify};
 use serde_json::Value;
 
 use super::altered::altered;
-use crate::case::Case;
+use crate::case::{Case, Origin};
 use crate::judge::{Blame, Record};
 use crate::response;
 use crate::rules;
@@ -33,12 +33,15 @@ pub enum Behind<'a> {
     Upstream(&'a [Exchange]),
 }
 
+/// How the evidence begins where the gateway broke what was right.
+pub const WENT_ON_BROKEN: &str = "the request went on broken";
+
 /// Longer traces are not read.
 const BREAKS_SHOWN_MAX: usize = 2;
 
 /// Says of each finding whose fault it is, and on what evidence.
 pub fn attribute(contract: &Contract, case: &Case, record: &mut Record, behind: Behind<'_>) {
-    let is_open = record.expected.question.is_some();
+    let is_open = is_open(case, record);
     let expects_success = record.expected.classes.iter().all(|class| class.is_success());
     let class = record.class;
     let expected = record.expected.classes.clone();
@@ -71,6 +74,16 @@ pub fn attribute(contract: &Contract, case: &Case, record: &mut Record, behind: 
     }
 }
 
+/// Whether nobody knows what is right, by the rule that is broken: its mutants and its witnesses are of one opinion.
+/// A server that breaks down is wrong by any reading.
+fn is_open(case: &Case, record: &Record) -> bool {
+    let is_violation = !matches!(case.origin, Origin::Witness { mended: true, .. });
+    let is_rule_open =
+        || rules::find(case.origin.rule()).is_some_and(|rule| rule.uncertain.is_some());
+    let is_down = record.status.is_none_or(|status| status >= 500);
+    !is_down && (record.expected.question.is_some() || is_violation && is_rule_open())
+}
+
 /// The answer is of the wrong kind.
 fn of_answer(
     expects_success: bool,
@@ -90,7 +103,7 @@ fn of_answer(
     }
     if expects_success && !last.breaks.is_empty() {
         let breaks: Vec<_> = last.breaks.iter().take(BREAKS_SHOWN_MAX).cloned().collect();
-        return (Blame::Gateway, format!("the request went on broken: {}", breaks.join("; ")));
+        return (Blame::Gateway, format!("{WENT_ON_BROKEN}: {}", breaks.join("; ")));
     }
     if expected.contains(&upstream) {
         return (Blame::Gateway, format!("the upstream said {status} {upstream}"));

@@ -96,7 +96,8 @@ pub const RULES: [Rule; 6] = [
         id: "chain/results-incomplete",
         sentence: "The results of a batch have one line for each of its requests, by `custom_id`.",
         remedy: "Write a line for every request, also for those that failed or were canceled.",
-        level: Level::AgentReady,
+        // No agent loop waits for a batch.
+        level: Level::Compatible,
     },
     Rule {
         id: "chain/results-url-missing",

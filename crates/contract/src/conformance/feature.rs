@@ -33,6 +33,7 @@ pub enum Feature {
     Sampling,
     Metadata,
     PromptCaching,
+    CacheWarming,
     SystemMessages,
     ServiceTier,
     Speed,
@@ -74,7 +75,7 @@ const fn row(
     Row { feature, name, title, words }
 }
 
-const ROWS: [Row; 41] = [
+const ROWS: [Row; 42] = [
     row(Feature::Messages, "messages", "messages", &["/v1/messages"]),
     row(Feature::Streaming, "streaming", "streaming", &["stream"]),
     row(Feature::System, "system", "system prompts", &["system"]),
@@ -120,6 +121,7 @@ const ROWS: [Row; 41] = [
         "prompt caching",
         &["cache_control", "prompt cach", "caching"],
     ),
+    row(Feature::CacheWarming, "cache-warming", "max_tokens of 0", &["max_tokens"]),
     row(
         Feature::SystemMessages,
         "system-messages",
@@ -331,6 +333,31 @@ mod tests {
         let served = json!([{"type": "bash_code_execution_tool_result", "cache_control": {}}]);
         check(&says(&served), &["prompt-caching", "code-execution"]);
         check(&json!([1]), &[]);
+    }
+
+    #[test]
+    fn a_body_that_is_written_piece_by_piece_is_about_what_it_says() {
+        let body = Body::Repeat {
+            prefix: r#"{"stream": true, "system": ""#.into(),
+            unit: "long ".into(),
+            count: 1 << 30,
+            suffix: r#""}"#.into(),
+        };
+        let request = Request { method: "POST".into(), body, ..Request::default() };
+        let features = of(Version::V2026_10_21, OperationId::MessagesCreate, &request);
+        assert!(features.has(Feature::Streaming) && features.has(Feature::System));
+    }
+
+    #[test]
+    fn a_key_beside_another_is_a_question_about_keys() {
+        let mut request = Request { method: "GET".into(), ..Request::default() };
+        request.headers.push("x-api-key", "sk-ant-api03-probity-test-key");
+        let is_about_keys = |request: &Request| {
+            of(Version::V2026_10_21, OperationId::ModelsList, request).has(Feature::Keys)
+        };
+        assert!(!is_about_keys(&request));
+        request.headers.push("authorization", "Bearer sk-ant-api03-probity-wrong-key");
+        assert!(is_about_keys(&request));
     }
 
     #[test]

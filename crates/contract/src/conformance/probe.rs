@@ -3,7 +3,7 @@
 //! An answer is read kindly: whether the feature is there, not whether the answer is right, which the cases ask.
 
 use classify::http::KEY_PLACEHOLDER;
-use classify::{Body, Class, Headers, Observation, Reply, Request, classify, envelope};
+use classify::{Body, Class, CutKind, Headers, Observation, Reply, Request, classify, envelope};
 use serde_json::{Value, json};
 
 use super::feature::Feature;
@@ -90,10 +90,13 @@ pub fn questions(version: Version, model: &str, thinking: &str) -> Vec<Question>
             "thinking": {"type": "enabled", "budget_tokens": THINKING_TOKENS}}),
         form => json!({"max_tokens": THINKING_TOKENS + MAX_TOKENS, "thinking": {"type": form}}),
     };
-    let result = json!({"tools": weather, "messages": [
-        {"role": "user", "content": "What is the weather in Oslo?"},
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_01Probe", "name": "get_weather", "input": {"city": "Oslo"}}]},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_01Probe", "content": "4 degrees, rain"}]}]});
+    // Two rounds, as in an agent's third request: some servers take the one, and look for the user's words in the other.
+    let call = |id, city| json!({"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "get_weather", "input": {"city": city}}]});
+    let answer = |id, content| json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": content}]});
+    let rounds = json!({"tools": weather, "messages": [
+        {"role": "user", "content": "What is the weather in Oslo and in Bergen?"},
+        call("toolu_01Probe", "Oslo"), answer("toolu_01Probe", "4 degrees, rain"),
+        call("toolu_02Probe", "Bergen"), answer("toolu_02Probe", "6 degrees, rain")]});
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}},
         "required": ["city"], "additionalProperties": false});
     let text_document = |citations: bool| {
@@ -117,7 +120,7 @@ pub fn questions(version: Version, model: &str, thinking: &str) -> Vec<Question>
             Feature::ParallelTools,
             json!({"tools": weather, "tool_choice": {"type": "auto", "disable_parallel_tool_use": true}}),
         ),
-        create(Feature::ToolResults, result),
+        create(Feature::ToolResults, rounds),
         create(
             Feature::Images,
             image(json!({"type": "base64", "media_type": "image/png", "data": PNG})),
@@ -168,7 +171,12 @@ pub fn questions(version: Version, model: &str, thinking: &str) -> Vec<Question>
 pub fn read(feature: Feature, observation: &Observation) -> Support {
     let class = classify(observation);
     let Observation::Reply(reply) = observation else {
-        return Support::Unknown(format!("no answer: {class}"));
+        return match class {
+            Class::Unreachable(CutKind::TimedOut) => {
+                Support::Broken("no answer in time".to_owned())
+            }
+            class => Support::Unknown(format!("no answer: {class}")),
+        };
     };
     match (feature, class) {
         (
@@ -221,7 +229,8 @@ fn refused(feature: Feature, class: Class, reply: &Reply) -> Support {
     }
 }
 
-/// What an error says, in one line; empty if it is not in words.
+/// What an error says, on one line; empty if it is not in words. The reply is without secrets already: half of one
+/// would no longer be known as such.
 pub fn words(reply: &Reply) -> String {
     let message = match envelope::parse(&reply.body) {
         Some(envelope) => envelope.message.into_owned(),
@@ -232,8 +241,28 @@ pub fn words(reply: &Reply) -> String {
             })
             .unwrap_or_default(),
     };
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(WORDS_MAX).collect()
+    line(&message)
+}
+
+/// What an error says, in whatever form: its words, or how its body begins.
+pub fn first_words(reply: &Reply) -> String {
+    let words = words(reply);
+    if words.is_empty() { line(&String::from_utf8_lossy(&reply.body)) } else { words }
+}
+
+/// The beginning, on one line, and nothing in it that a terminal would obey.
+fn line(text: &str) -> String {
+    let words = text.split_whitespace().flat_map(|word| [" ", word]).skip(1);
+    let mut line = String::new();
+    for c in words.flat_map(str::chars).take(WORDS_MAX) {
+        match c {
+            // What writes from right to left would turn the rest of the report.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => line.extend(c.escape_unicode()),
+            _ if c.is_control() => line.extend(c.escape_unicode()),
+            _ => line.push(c),
+        }
+    }
+    line
 }
 
 /// Whether the words say that there is no such feature: they name it, and deny it.
@@ -243,13 +272,18 @@ pub fn denies(feature: Feature, words: &str) -> bool {
 
 /// Whether the words deny content of any kind but text, without naming which.
 pub fn denies_content(words: &str) -> bool {
-    const TEXT_ONLY: [&str; 4] = ["no text content", "text only", "only text", "content type"];
+    const TEXT_ONLY: [&str; 3] = ["text only", "only text", "content type"];
     let small = words.to_lowercase();
     has_denial(&small) && TEXT_ONLY.iter().any(|text| small.contains(text))
 }
 
+/// Whether the words miss a text, and say that what stands in its place is not taken.
+pub fn misses_text(words: &str) -> bool {
+    has_denial(words) && words.to_lowercase().contains("no text content")
+}
+
 fn has_denial(words: &str) -> bool {
-    const DENIALS: [&str; 14] = [
+    const DENIALS: [&str; 16] = [
         "not support",
         "unsupported",
         "not implement",
@@ -264,6 +298,8 @@ fn has_denial(words: &str) -> bool {
         "unrecognized",
         "extra inputs are not permitted",
         "only support",
+        "can't convert",
+        "cannot convert",
     ];
     let words = words.to_lowercase();
     DENIALS.iter().any(|denial| words.contains(denial))
@@ -327,6 +363,23 @@ mod tests {
     fn error(message: &str) -> String {
         json!({"type": "error", "error": {"type": "invalid_request_error", "message": message}})
             .to_string()
+    }
+
+    #[test]
+    fn words_are_on_a_line_and_obeyed_by_no_terminal() {
+        let check = |body: &str, words: &str, first: &str| {
+            let reply = Reply { body: body.to_owned().into(), ..Reply::default() };
+            assert_eq!((&*super::words(&reply), &*first_words(&reply)), (words, first));
+        };
+        check(
+            &error("a \n b\t\u{1b}[31mc \u{202e}d"),
+            "a b \\u{1b}[31mc \\u{202e}d",
+            "a b \\u{1b}[31mc \\u{202e}d",
+        );
+        check("<h1>Not\n found</h1>", "", "<h1>Not found</h1>");
+        check("{\"detail\": \"no\"}", "no", "no");
+        let long = "é".repeat(WORDS_MAX + 1);
+        check(&long, "", &long[..long.len() - 2]);
     }
 
     #[test]

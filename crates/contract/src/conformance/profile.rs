@@ -7,6 +7,9 @@ use serde::Deserialize;
 
 use super::feature::{Feature, Features};
 
+/// At the end of a rule's name: whatever follows.
+const ANYTHING: char = '*';
+
 /// The file. Unknown keys are errors.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -45,11 +48,13 @@ pub struct Unsupported {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Tolerated {
+    /// One rule, or all that begin so: `refuses/*`.
     pub rule: String,
     pub reason: String,
     pub link: Option<String>,
 }
 
+/// What a declaration is about.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
@@ -74,6 +79,12 @@ impl Profile {
             if declaration.reason.trim().is_empty() {
                 return Err(format!(
                     "the declaration of {} has no reason",
+                    declaration.what.text()
+                ));
+            }
+            if !declaration.what.is_readable() {
+                return Err(format!(
+                    "{}: a `*` stands at the end, for the rest",
                     declaration.what.text()
                 ));
             }
@@ -113,10 +124,14 @@ impl Profile {
     /// The reason why the rule of that name is broken: of a request (`tool-result-unpaired`) or an answer
     /// (`stream/no-message-stop`).
     pub fn tolerates(&self, rule: &str) -> Option<&str> {
-        self.declarations().find_map(|declaration| match declaration.what {
-            What::Rule(name) if name == rule => Some(declaration.reason),
-            _ => None,
-        })
+        self.declarations()
+            .find(|declaration| declaration.what.covers(rule))
+            .map(|declaration| declaration.reason)
+    }
+
+    /// What is declared of many rules at once.
+    pub fn wholesale(&self) -> impl Iterator<Item = What> {
+        self.declarations().map(|declaration| declaration.what).filter(What::is_wholesale)
     }
 }
 
@@ -126,6 +141,45 @@ impl What {
         match self {
             Self::Feature(feature) => format!("feature `{feature}`"),
             Self::Rule(rule) => format!("rule `{rule}`"),
+        }
+    }
+
+    /// As a person says it.
+    pub fn title(&self) -> &str {
+        match self {
+            Self::Feature(feature) => feature.title(),
+            Self::Rule(rule) => rule,
+        }
+    }
+
+    /// As profiles and reports write it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Feature(feature) => feature.name(),
+            Self::Rule(rule) => rule,
+        }
+    }
+
+    /// Whether it is about the rule of that name.
+    pub fn covers(&self, rule: &str) -> bool {
+        match self {
+            Self::Feature(_) => false,
+            Self::Rule(name) => match name.strip_suffix(ANYTHING) {
+                Some(start) => rule.starts_with(start),
+                None => name == rule,
+            },
+        }
+    }
+
+    fn is_wholesale(&self) -> bool {
+        matches!(self, Self::Rule(rule) if rule.ends_with(ANYTHING))
+    }
+
+    /// Whether all that stands before the end of a rule is meant as it is.
+    fn is_readable(&self) -> bool {
+        match self {
+            Self::Feature(_) => true,
+            Self::Rule(rule) => !rule.strip_suffix(ANYTHING).unwrap_or(rule).contains(ANYTHING),
         }
     }
 }
@@ -161,7 +215,18 @@ reason = "Ids are in x-acme-id."
         assert!(profile.leaves_out(of(Feature::Images)).is_none());
         assert_eq!(profile.tolerates("response/request-id-missing"), Some("Ids are in x-acme-id."));
         assert!(profile.tolerates("tool-result-unpaired").is_some());
+        assert_eq!(profile.wholesale().count(), 0);
         assert_eq!(Profile::parse(""), Ok(Profile::default()));
+    }
+
+    #[test]
+    fn a_family_of_rules_is_declared_in_a_line() {
+        let text = "[[tolerated]]\nrule = \"refuses/*\"\nreason = \"Nothing is checked.\"";
+        let profile = Profile::parse(text).unwrap();
+        assert_eq!(profile.tolerates("refuses/required"), Some("Nothing is checked."));
+        assert_eq!(profile.tolerates("required"), None);
+        assert_eq!(profile.wholesale().count(), 1);
+        check(&text.replace("refuses/*", "*/null"), &["a `*` stands at the end"]);
     }
 
     fn check(text: &str, parts: &[&str]) {

@@ -20,7 +20,12 @@ use super::profile::{Profile, What};
 use crate::case::Case;
 use crate::judge::{Finding, Record, Verdict};
 use crate::level::Level;
+use crate::response::{self, Tried};
+use crate::spec::Contract;
 
+mod cut;
+mod denied;
+mod hang;
 mod rows;
 
 pub use rows::rows;
@@ -80,8 +85,9 @@ pub struct LevelStanding {
     pub level: Level,
     /// The rows whose breach breaks it.
     pub broken_by: Vec<String>,
-    /// Features that it cannot do without and that are declared unsupported: no breach, and yet not that level.
-    pub lacks: Vec<Feature>,
+    /// Features and whole families of rules that it cannot do without and that are declared unsupported: no breach, and
+    /// yet not that level.
+    pub lacks: Vec<What>,
     /// Features that it cannot do without and that no case tried.
     pub untried: Vec<Feature>,
     /// Of the rows whose breach would break it, and would not break the level before, those that were tested.
@@ -111,7 +117,7 @@ impl LevelStanding {
 }
 
 /// What no agent can do without, whatever is said about it.
-const ESSENTIAL: [Feature; 5] =
+pub const ESSENTIAL: [Feature; 5] =
     [Feature::Messages, Feature::Streaming, Feature::System, Feature::Tools, Feature::ToolResults];
 
 /// Ids kept for each row; the report of results has all.
@@ -123,43 +129,43 @@ pub struct Note {
     pub features: Features,
     /// The feature that a refusal names and denies.
     pub denied: Option<Feature>,
+    /// What the answer could have broken.
+    pub tried: Tried,
 }
 
 /// What is to be noted of a case. `absent` are the features that the probe found missing.
-pub fn note(case: &Case, observation: &Observation, record: &Record, absent: Features) -> Note {
+///
+/// It reads the answer once more, which only a run against another server pays for.
+pub fn note(
+    contract: &Contract,
+    case: &Case,
+    observation: &Observation,
+    record: &Record,
+    absent: Features,
+) -> Note {
     let mut features = feature::of(case.version, case.operation, &case.request);
     let is_about_keys = |class| matches!(class, Class::Unauthorized | Class::PermissionDenied);
     if record.expected.classes.iter().any(|class| is_about_keys(*class)) {
         features.add(Feature::Keys);
     }
-    let denied = match observation {
-        Observation::Reply(reply) if expects_success(record) => denied(features, reply, absent),
-        _ => None,
-    };
-    Note { features, denied }
+    let (mut denied_by, mut tried) = (None, Tried::default());
+    if let Observation::Reply(reply) = observation {
+        if expects_success(record) && !rows::has_broken_item(record) {
+            denied_by = denied::denied(features, &case.request, reply, absent);
+        }
+        if record.verdict != Verdict::Inconclusive {
+            tried = could_break(contract, case, record, reply);
+        }
+    }
+    Note { features, denied: denied_by, tried }
 }
 
-fn denied(features: Features, reply: &Reply, absent: Features) -> Option<Feature> {
-    if !(matches!(reply.status, 400..=499 | 501)) {
-        return None;
-    }
-    let words = probe::words(reply);
-    let named = features
-        .iter()
-        .filter(|feature| *feature != Feature::Messages)
-        .find(|feature| probe::denies(*feature, &words));
-    let gone = || {
-        features
-            .iter()
-            .find(|feature| absent.has(*feature) && matches!(reply.status, 404 | 405 | 501))
-    };
-    let content = || {
-        const CONTENT: [Feature; 4] =
-            [Feature::Images, Feature::Documents, Feature::SearchResults, Feature::Files];
-        let has_content = CONTENT.into_iter().find(|feature| features.has(*feature));
-        has_content.filter(|_| probe::denies_content(&words))
-    };
-    named.or_else(gone).or_else(content)
+/// Where a broken request is served, no more is judged than the form of the answer.
+fn could_break(contract: &Contract, case: &Case, record: &Record, reply: &Reply) -> Tried {
+    let edition = contract.edition(case.version);
+    let tried = response::tried(edition, case.operation, &case.request, record.class, reply);
+    let is_served = (200..300).contains(&reply.status);
+    if is_served && !expects_success(record) { tried.of_form() } else { tried }
 }
 
 /// Turns a drift into an excused one where the server or its profile has said that it would be so.
@@ -208,11 +214,14 @@ pub fn stale(
         What::Feature(feature) => {
             works(*feature) && !excused().any(|(_, note)| note.features.has(*feature))
         }
-        What::Rule(rule) => {
-            !excused().any(|(record, _)| record.rule == *rule)
-                && !sightings
-                    .iter()
-                    .any(|(record, _)| record.findings.iter().any(|finding| finding.rule == rule))
+        What::Rule(_) => {
+            let is_meant = |record: &Record| {
+                what.covers(&record.rule) || refusal(record).is_some_and(|row| what.covers(&row))
+            };
+            !excused().any(|(record, _)| is_meant(record))
+                && !sightings.iter().any(|(record, _)| {
+                    record.findings.iter().any(|finding| what.covers(finding.rule))
+                })
         }
     };
     let said = profile.declarations().filter(|declaration| is_stale(&declaration.what));
@@ -244,17 +253,22 @@ pub fn ended(suspects: Vec<String>, why: String) -> Row {
 }
 
 /// The three levels, weakest first.
-pub fn levels(rows: &[Row]) -> Vec<LevelStanding> {
+pub fn levels(rows: &[Row], profile: &Profile) -> Vec<LevelStanding> {
     let breaks = |row: &&Row, level| {
         row.standing == Standing::SilentlyWrong && row.level.is_some_and(|breach| breach <= level)
     };
-    let lacks: Vec<_> = ESSENTIAL
-        .into_iter()
-        .filter(|feature| {
+    let declared = || rows.iter().filter(|row| row.standing == Standing::Declared);
+    let lacks = |level| {
+        let features = ESSENTIAL.into_iter().filter(|feature| {
             let id = format!("accepts/{feature}");
-            rows.iter().any(|row| row.id == id && row.standing == Standing::Declared)
-        })
-        .collect();
+            declared().any(|row| row.id == id)
+        });
+        let is_demanded = |what: &What| {
+            declared().any(|row| demanded_at(&row.id) <= level && what.covers(&row.id))
+        };
+        let families = profile.wholesale().filter(is_demanded);
+        features.map(What::Feature).chain(families).collect()
+    };
     let is_untested = |row: &&Row| row.standing == Standing::Untested;
     let untried: Vec<_> = ESSENTIAL
         .into_iter()
@@ -266,7 +280,7 @@ pub fn levels(rows: &[Row]) -> Vec<LevelStanding> {
     let standing = |level| LevelStanding {
         level,
         broken_by: rows.iter().filter(|row| breaks(row, level)).map(|row| row.id.clone()).collect(),
-        lacks: lacks.clone(),
+        lacks: lacks(level),
         untried: untried.clone(),
         tested: rows
             .iter()
@@ -322,10 +336,18 @@ fn is_about_answer(finding: &Finding) -> bool {
 
 /// Whether it is about the form of an answer, or of what was passed on, and not about what the case asks.
 pub fn is_about_form(finding: &Finding) -> bool {
-    finding.rule.starts_with(crate::response::PREFIX) || finding.rule == altered::RULE
+    finding.rule.starts_with(response::PREFIX)
+        || [altered::RULE, altered::answer::RULE].contains(&finding.rule)
 }
 
 fn tolerated<'p>(profile: &'p Profile, record: &Record, finding: &Finding) -> Option<&'p str> {
-    let of_case = || profile.tolerates(&record.rule).filter(|_| is_about_answer(finding));
+    let of_row = || refusal(record).and_then(|row| profile.tolerates(&row));
+    let of_case = || profile.tolerates(&record.rule).or_else(of_row);
+    let of_case = || if is_about_answer(finding) { of_case() } else { None };
     profile.tolerates(finding.rule).or_else(of_case)
+}
+
+/// The row that a broken request is about.
+fn refusal(record: &Record) -> Option<String> {
+    (!expects_success(record)).then(|| format!("refuses/{}", record.rule))
 }

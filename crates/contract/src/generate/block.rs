@@ -187,6 +187,9 @@ impl<'c> Generator<'c, '_, '_> {
             }
             _ => {
                 self.out.key(&property.name);
+                if self.plan.plain {
+                    return self.nested_list(&["RequestTextBlock"], 1);
+                }
                 let mut kinds = vec![
                     "RequestTextBlock",
                     "RequestImageBlock",

@@ -17,6 +17,8 @@ impl<'c> Generator<'c, '_, '_> {
             if turn % 2 == 0 {
                 self.user_turn(&mut open);
                 self.system_turn();
+            } else if turn + 2 * self.plan.rounds >= turns {
+                self.working_turn(&mut open);
             } else {
                 self.assistant_turn(&mut open);
             }
@@ -93,15 +95,27 @@ impl<'c> Generator<'c, '_, '_> {
             for call in &results {
                 it.tool_result(*call);
             }
-            let least = usize::from(results.is_empty());
-            for _ in 0..least + it.source.below(3) {
+            for _ in 0..it.user_blocks(results.is_empty()) {
                 it.user_block();
             }
             it.out.close(b']');
         });
     }
 
+    /// How many blocks a user turn has beside results.
+    fn user_blocks(&mut self, alone: bool) -> usize {
+        match alone {
+            true => 1 + self.source.below(3),
+            // Between rounds nobody speaks, as a rule.
+            false if self.plan.rounds > 0 => usize::from(self.source.chance(48)),
+            false => self.source.below(3),
+        }
+    }
+
     fn user_block(&mut self) {
+        if self.plan.plain {
+            return self.component("RequestTextBlock");
+        }
         let runs_code = self.plan.tools.iter().any(|tool| tool.kind == ToolKind::CodeExecution);
         let block = match self.source.below(16) {
             10 | 11 => "RequestImageBlock",
@@ -119,7 +133,7 @@ impl<'c> Generator<'c, '_, '_> {
             .plan
             .model
             .is_some_and(|model| model.system_messages && !model.system_messages_uncertain);
-        if model && self.source.chance(24) {
+        if model && !self.plan.plain && self.source.chance(24) {
             self.message("system", Scope::Aside, |it| it.words(prose::SYSTEMS));
         }
     }
@@ -152,18 +166,42 @@ impl<'c> Generator<'c, '_, '_> {
         });
     }
 
+    /// A turn of a model at work: it calls tools of the caller, one or several at a time, with words or without.
+    fn working_turn(&mut self, open: &mut Vec<Call>) {
+        self.message("assistant", Scope::Assistant, |it| {
+            it.out.open(b'[');
+            if it.thinks(true) {
+                it.thinking_block();
+            }
+            if it.source.chance(96) {
+                it.component("RequestTextBlock");
+            }
+            for _ in 0..=it.source.below(CALLS_MAX) {
+                if let Some(tool) = it.any_tool(ToolKind::is_client) {
+                    it.tool_use(tool);
+                    open.push(it.call);
+                }
+            }
+            it.out.close(b']');
+        });
+    }
+
+    /// A tool of the kind, in so many of 256 turns.
     fn draw_tool(&mut self, fits: impl Fn(ToolKind) -> bool, parts: u8) -> Option<Tool> {
-        let count = self.plan.tools.iter().filter(|tool| fits(tool.kind)).count();
-        if count == 0 || !self.source.chance(parts) {
-            return None;
-        }
-        let index = self.source.below(count);
-        self.plan.tools.iter().filter(|tool| fits(tool.kind)).nth(index).copied()
+        let is_there = self.plan.tools.iter().any(|tool| fits(tool.kind));
+        if is_there && self.source.chance(parts) { self.any_tool(fits) } else { None }
+    }
+
+    fn any_tool(&mut self, fits: impl Fn(ToolKind) -> bool) -> Option<Tool> {
+        let fitting: Vec<Tool> =
+            self.plan.tools.iter().copied().filter(|tool| fits(tool.kind)).collect();
+        (!fitting.is_empty()).then(|| *self.source.pick(&fitting))
     }
 
     /// With thinking on by hand a turn that calls tools starts with a thinking block; elsewhere it may.
     fn thinks(&mut self, calls: bool) -> bool {
-        let able = self.plan.model.is_some_and(|model| !model.thinking.is_empty());
+        let able =
+            self.plan.model.is_some_and(|model| !model.thinking.is_empty()) && !self.plan.plain;
         (self.plan.thinking == "enabled" && calls) || (able && self.source.chance(32))
     }
 }

@@ -9,9 +9,23 @@ use super::{DEPTH_USUAL, Generator, Hook, Scope, prose, tools};
 
 /// How often an optional member is drawn, of 256.
 const OPTIONAL: u8 = 56;
+/// What every client sends, though it need not.
+const PLAIN: [&str; 8] = [
+    "content",
+    "description",
+    "is_error",
+    "stop_sequences",
+    "stream",
+    "system",
+    "tool_choice",
+    "tools",
+];
 
 impl<'c> Generator<'c, '_, '_> {
     pub(super) fn member(&mut self, property: &'c Property) {
+        if self.plan.plain && !property.required && !PLAIN.contains(&&*property.name) {
+            return;
+        }
         match property.hook {
             Hook::Plain => self.plain(property),
             Hook::Messages => self.with(property, Self::messages),

@@ -33,6 +33,11 @@ pub(super) struct Plan<'c> {
     pub(super) ttl: (&'static str, &'static str),
     /// Messages, without those of the role system.
     pub(super) turns: u16,
+    /// Exchanges at the end in which the model calls tools of the caller and is given their results, and nobody else
+    /// speaks: what every request of an agent but its first looks like.
+    pub(super) rounds: u16,
+    /// Whether nothing is drawn but what every client sends: texts, tools of its own, their calls and results.
+    pub(super) plain: bool,
     /// Whether the last message is the assistant's.
     pub(super) prefill: bool,
     pub(super) geo: bool,
@@ -127,6 +132,12 @@ impl ToolKind {
 const TOOLS_MAX: usize = 5;
 /// What a caller may set, at most, in one request.
 const BREAKPOINTS_MAX: u8 = 4;
+/// Exchanges before the last question.
+const EXCHANGES: [u16; 8] = [0, 0, 1, 1, 1, 2, 2, 3];
+/// Of the conversations with tools to call one in so many is an agent's, at work.
+const AGENT_EVERY: usize = 5;
+/// How long it has been at work. One round is what other conversations often end with.
+const ROUNDS: [u16; 8] = [2, 2, 2, 3, 3, 4, 6, 8];
 
 impl<'c> Generator<'c, '_, '_> {
     pub(super) fn make_plan(&mut self) -> Plan<'c> {
@@ -135,11 +146,16 @@ impl<'c> Generator<'c, '_, '_> {
         let batch = self.operation == OperationId::BatchesCreate;
         let counts = self.operation == OperationId::MessagesCountTokens;
 
-        plan.turns = 1 + 2 * *self.source.pick(&[0, 0, 1, 1, 1, 2, 2, 3]);
+        // One choice for two things: conversations with nobody at work are drawn from the same bytes as ever.
+        let shape = self.source.below(EXCHANGES.len() * AGENT_EVERY);
+        plan.turns = 1 + 2 * EXCHANGES[shape / AGENT_EVERY];
         plan.thinking = self.draw_thinking(model);
         plan.stream = !batch && !counts && self.source.chance(80);
         if self.source.chance(136) {
             plan.tools = self.draw_tools(model);
+        }
+        if shape % AGENT_EVERY == AGENT_EVERY - 1 {
+            self.draw_rounds(&mut plan);
         }
         plan.tool_choice = self.draw_tool_choice(model, &plan);
         plan.format = self.source.chance(24).then(|| *self.source.pick(tools::FORMATS));
@@ -148,6 +164,7 @@ impl<'c> Generator<'c, '_, '_> {
         self.draw_sampling(model, &mut plan);
         self.draw_caching(&mut plan);
         plan.prefill = model.prefill
+            && plan.rounds == 0
             && is_off(model, plan.thinking)
             && plan.format.is_none()
             && self.source.chance(48);
@@ -197,6 +214,23 @@ impl<'c> Generator<'c, '_, '_> {
         }
         self.defer(&mut planned, union.branches[0].schema);
         planned
+    }
+
+    /// The rounds of an agent at work, if it has a tool to call. Half of them are plain.
+    fn draw_rounds(&mut self, plan: &mut Plan<'_>) {
+        let is_own = |tool: &Tool| matches!(tool.kind, ToolKind::Custom(_));
+        if !plan.tools.iter().any(|tool| tool.kind.is_client()) {
+            return;
+        }
+        plan.rounds = *self.source.pick(&ROUNDS);
+        plan.turns += 2 * plan.rounds;
+        plan.plain = self.source.chance(128) && plan.tools.iter().any(is_own);
+        if plan.plain {
+            // Thought is signed, and only our mock knows its own signatures.
+            plan.thinking = "";
+            plan.tools.retain(is_own);
+            plan.tools.iter_mut().for_each(|tool| tool.deferred = false);
+        }
     }
 
     /// Defers some of the caller's own tools, if a search tool is there to find them: it is never deferred itself,
@@ -267,7 +301,7 @@ impl<'c> Generator<'c, '_, '_> {
             plan.max_tokens += plan.budget_tokens;
         } else if self.source.chance(8) {
             plan.max_tokens = most;
-        } else if self.source.chance(10) && !batch && zero_allowed(model, plan) {
+        } else if self.source.chance(10) && !batch && !plan.plain && zero_allowed(model, plan) {
             plan.max_tokens = 0;
         }
     }

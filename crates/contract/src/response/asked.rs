@@ -3,7 +3,7 @@
 use classify::Request;
 use serde_json::Value;
 
-use super::message::{blocks, calls};
+use super::message::{blocks, calls, has_call, has_kind};
 use super::{Asked, Check, Found, Rule, text};
 use crate::level::Level;
 use crate::rules::view;
@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The model that answers is the one that was asked, or the dated name that stands behind it.",
         remedy: "Send back the name of the request, or its snapshot; put the name of the model behind a gateway elsewhere.",
         seen: &[],
-        check: Check::Asked(model),
+        check: Check::Asked(|_| true, model),
     },
     Rule {
         id: "response/max-tokens-exceeded",
@@ -23,7 +23,18 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The output is not above `max_tokens`. The limit is what a caller plans its costs and its buffers by.",
         remedy: "Hand the limit on to the server behind, also where it has another name there.",
         seen: &[],
-        check: Check::Asked(max_tokens),
+        check: Check::Asked(|_| true, max_tokens),
+    },
+    Rule {
+        id: "response/max-tokens-zero",
+        level: Level::Strict,
+        sentence: "With `max_tokens: 0` the content is empty. The request fills the prompt cache, and asks for no answer.",
+        remedy: "Answer with an empty list; refuse the request with a 400 where there is no cache to fill.",
+        seen: &[],
+        check: Check::Asked(
+            |it| view::integer(it.params, "max_tokens") == Some(0),
+            max_tokens_zero,
+        ),
     },
     Rule {
         id: "response/stop-sequence-unasked",
@@ -31,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The stop sequence that was met is one of those in the request.",
         remedy: "Send the sequence as the request has it; report the server's own ends as `end_turn`.",
         seen: &[],
-        check: Check::Asked(stop_sequence),
+        check: Check::Asked(|it| text(it.message, "stop_reason") == "stop_sequence", stop_sequence),
     },
     Rule {
         id: "response/tool-choice-ignored",
@@ -39,7 +50,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A tool that is forced is called. `any` forces some call, `tool` one of that name; a call that is written out as text is none.",
         remedy: "Translate `tool_choice`, `any` as `required`; refuse the request with a 400 where the model cannot be forced.",
         seen: &["github-copilot-api#79"],
-        check: Check::Asked(tool_choice),
+        check: Check::Asked(
+            |it| matches!(view::tool_choice(it.params), "any" | "tool"),
+            tool_choice,
+        ),
     },
     Rule {
         id: "response/tool-choice-none",
@@ -47,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "With `tool_choice` `none` no tool is called. The caller is not ready to run one.",
         remedy: "Hand the choice on, or leave the tools out.",
         seen: &[],
-        check: Check::Asked(tool_choice_none),
+        check: Check::Asked(|it| view::tool_choice(it.params) == "none", tool_choice_none),
     },
     Rule {
         id: "response/tool-choice-parallel",
@@ -55,7 +69,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "With `disable_parallel_tool_use` at most one tool is called.",
         remedy: "Hand the switch on, as `parallel_tool_calls: false`.",
         seen: &[],
-        check: Check::Asked(tool_choice_parallel),
+        check: Check::Asked(
+            |it| it.params["tool_choice"]["disable_parallel_tool_use"] == true,
+            tool_choice_parallel,
+        ),
     },
     Rule {
         id: "response/tool-unoffered",
@@ -63,7 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "Only tools that the request offers are called, by the names it gives them.",
         remedy: "Undo on the way back what was done to names on the way there; do not hand on calls of the server's own tools.",
         seen: &[],
-        check: Check::Asked(tool_unoffered),
+        check: Check::Asked(|it| has_call(it.message), tool_unoffered),
     },
     Rule {
         id: "response/server-tool-unoffered",
@@ -71,7 +88,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A server tool runs only if the request offers one. Nobody asked to pay for it.",
         remedy: "Switch the server's own tools off unless they are asked for.",
         seen: &[],
-        check: Check::Asked(server_tool_unoffered),
+        check: Check::Asked(|_| true, server_tool_unoffered),
     },
     Rule {
         id: "response/tool-input-invalid",
@@ -79,7 +96,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The input of a `strict` tool holds the schema of the tool. That is what `strict` promises.",
         remedy: "Constrain the output, or refuse `strict` with a 400.",
         seen: &[],
-        check: Check::Asked(tool_input),
+        check: Check::Asked(
+            |it| has_call(it.message) && view::tools(it.params).iter().any(view::is_strict),
+            tool_input,
+        ),
     },
     Rule {
         id: "response/thinking-unasked",
@@ -87,7 +107,18 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "With thinking `disabled` there is no thinking in the answer.",
         remedy: "Hand the switch on, and drop what the server behind thinks all the same.",
         seen: &[],
-        check: Check::Asked(thinking),
+        check: Check::Asked(|it| view::thinking(it.params) == "disabled", thinking),
+    },
+    Rule {
+        id: "response/thinking-shown",
+        level: Level::Strict,
+        sentence: "With the display `omitted`, thinking blocks have a signature and no text.",
+        remedy: "Hand `thinking.display` on, or empty the text and keep the signature.",
+        seen: &[],
+        check: Check::Asked(
+            |it| is_hidden(it.params) && has_kind(it.message, "thinking"),
+            thinking_shown,
+        ),
     },
     Rule {
         id: "response/output-format",
@@ -95,7 +126,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The text of a whole answer is JSON of the schema in `output_config.format`. The caller parses it.",
         remedy: "Translate the format, as `response_format`; refuse it with a 400 where the model cannot be held to a schema.",
         seen: &[],
-        check: Check::Asked(output_format),
+        check: Check::Asked(|it| view::output_format(it.params).is_some(), output_format),
     },
 ];
 
@@ -109,7 +140,7 @@ fn model(Asked { request, params, message }: Asked<'_>, found: &mut Found) {
 }
 
 /// The name without the date of its snapshot, and without what stands for the newest.
-fn undated(model: &str) -> &str {
+pub(super) fn undated(model: &str) -> &str {
     const DATE_CHARS: usize = 8;
     let is_date = |text: &str| {
         text == "latest" || text.len() == DATE_CHARS && text.bytes().all(|b| b.is_ascii_digit())
@@ -135,6 +166,13 @@ fn max_tokens(Asked { params, message, .. }: Asked<'_>, found: &mut Found) {
     let is_sum = blocks(message).any(|(_, block)| is_served(view::kind(block)));
     if output > max && !is_sum {
         found.push("/usage/output_tokens", format!("{output} tokens, and {max} were the limit"));
+    }
+}
+
+fn max_tokens_zero(Asked { params, message, .. }: Asked<'_>, found: &mut Found) {
+    let count = blocks(message).count();
+    if view::integer(params, "max_tokens") == Some(0) && count > 0 {
+        found.push("/content", format!("no output was asked for, and there are {count} blocks"));
     }
 }
 
@@ -254,6 +292,19 @@ fn thinking(Asked { params, message, .. }: Asked<'_>, found: &mut Found) {
             if matches!(view::kind(block), "thinking" | "redacted_thinking") {
                 found.push(at, "thinking is disabled, and here is some");
             }
+        }
+    }
+}
+
+fn is_hidden(params: &Value) -> bool {
+    params["thinking"]["display"] == "omitted"
+}
+
+fn thinking_shown(Asked { params, message, .. }: Asked<'_>, found: &mut Found) {
+    if is_hidden(params) {
+        let thinking = blocks(message).filter(|(_, block)| view::kind(block) == "thinking");
+        for (at, _) in thinking.filter(|(_, block)| !text(block, "thinking").is_empty()) {
+            found.push(format!("{at}/thinking"), "the display is `omitted`, and here is a text");
         }
     }
 }

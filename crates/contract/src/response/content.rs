@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::message::{blocks, calls};
+use super::message::{blocks, calls, has_call, has_kind};
 use super::{Check, Found, Rule, text};
 use crate::level::Level;
 use crate::rules::view;
@@ -16,7 +16,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The content of an answer is a list of blocks, each with a type. A text alone is taken in requests, and never sent.",
         remedy: "Send `[{\"type\": \"text\", \"text\": …}]`, and an empty list where there is nothing to say.",
         seen: &["vllm-project/vllm#34053"],
-        check: Check::Message(not_list),
+        check: Check::Message(|_| true, not_list),
     },
     Rule {
         id: "response/content-lost",
@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "Output that was counted is there. Some tokens can come to nothing, and a whole answer cannot.",
         remedy: "Look what became of the content on the way: a block that was opened and never filled, a call without a name.",
         seen: &["BerriAI/litellm#25561"],
-        check: Check::Message(lost),
+        check: Check::Message(|_| true, lost),
     },
     Rule {
         id: "response/text-missing",
@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A text block has a `text`, which is a string.",
         remedy: "Send the text itself; leave the block out where there is none.",
         seen: &[],
-        check: Check::Message(text_missing),
+        check: Check::Message(|message| has_kind(message, "text"), text_missing),
     },
     Rule {
         id: "response/text-empty",
@@ -40,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "There is no empty text beside a call. Clients send the call back with all that stands beside it, and an empty text is refused then.",
         remedy: "Leave the block out.",
         seen: &["vllm-project/vllm#34053"],
-        check: Check::Message(text_empty),
+        check: Check::Message(has_call, text_empty),
     },
     Rule {
         id: "response/thinking-unsigned",
@@ -48,7 +48,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A thinking block has a signature, and a redacted one has data. Without it the block cannot be sent back, and a conversation with tools ends there.",
         remedy: "Hand on the signature; a server that does not sign sends no thinking blocks, but text.",
         seen: &["CopilotKit/aimock#253"],
-        check: Check::Message(thinking_unsigned),
+        check: Check::Message(
+            |message| has_kind(message, "thinking") || has_kind(message, "redacted_thinking"),
+            thinking_unsigned,
+        ),
     },
     Rule {
         id: "response/tool-id",
@@ -56,7 +59,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The id of a call begins with `toolu_`, and consists of letters, digits, `_` and `-`. Other characters are refused when the call is sent back.",
         remedy: "Make an id of your own with the prefix; do not hand on that of another API, such as `call_…`.",
         seen: &["vllm-project/vllm#34053"],
-        check: Check::Message(tool_id),
+        check: Check::Message(has_call, tool_id),
     },
     Rule {
         id: "response/tool-id-duplicate",
@@ -64,7 +67,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "No two calls of a message have the same id. A result could not be told from another.",
         remedy: "Make a new id for each call.",
         seen: &[],
-        check: Check::Message(tool_id_duplicate),
+        check: Check::Message(
+            |message| blocks(message).filter(|(_, block)| block["id"].is_string()).count() > 1,
+            tool_id_duplicate,
+        ),
     },
     Rule {
         id: "response/tool-name-missing",
@@ -72,7 +78,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A call names its tool.",
         remedy: "Send the name of one of the tools that the request offers.",
         seen: &[],
-        check: Check::Message(tool_name_missing),
+        check: Check::Message(has_call, tool_name_missing),
     },
     Rule {
         id: "response/tool-input-not-object",
@@ -80,7 +86,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The input of a call is an object. A text with JSON in it is another vendor's form.",
         remedy: "Parse the arguments, and send the object; `{}` for a tool without parameters.",
         seen: &["vllm-project/vllm#34053"],
-        check: Check::Message(tool_input_not_object),
+        check: Check::Message(has_call, tool_input_not_object),
     },
     Rule {
         id: "response/server-tool-id",
@@ -88,7 +94,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The id of a server tool's call begins with `srvtoolu_`, and that of its result is the same.",
         remedy: "Make an id with the prefix, and repeat it in the result.",
         seen: &[],
-        check: Check::Message(server_tool_id),
+        check: Check::Message(
+            |message| blocks(message).any(|(_, block)| is_of_server(block)),
+            server_tool_id,
+        ),
     },
     Rule {
         id: "response/server-call-unanswered",
@@ -96,7 +105,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A server tool that was called has answered by the end of the turn. A call without its result cannot be sent back.",
         remedy: "Run the tool and add its result, or end with `pause_turn`.",
         seen: &[],
-        check: Check::Message(server_call_unanswered),
+        check: Check::Message(
+            |message| has_kind(message, "server_tool_use"),
+            server_call_unanswered,
+        ),
     },
 ];
 
@@ -196,6 +208,11 @@ fn tool_input_not_object(message: &Value, found: &mut Found) {
         };
         found.push(format!("{at}/input"), format!("the input is {kind}"));
     }
+}
+
+fn is_of_server(block: &Value) -> bool {
+    let kind = view::kind(block);
+    kind == "server_tool_use" || kind != "tool_result" && view::is_server_tool_result(kind)
 }
 
 fn server_tool_id(message: &Value, found: &mut Found) {

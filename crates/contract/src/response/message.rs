@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A message says that it is one: `\"type\": \"message\"`. Clients tell it from an error by that.",
         remedy: "Send `\"type\": \"message\"`; a body of another vendor's API has to be translated.",
         seen: &[],
-        check: Check::Message(message_type),
+        check: Check::Message(|_| true, message_type),
     },
     Rule {
         id: "response/message-role",
@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The role of an answer is `assistant`. Clients append the answer to the conversation as it is.",
         remedy: "Send `\"role\": \"assistant\"`.",
         seen: &[],
-        check: Check::Message(role),
+        check: Check::Message(|_| true, role),
     },
     Rule {
         id: "response/message-id",
@@ -29,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The id of a message begins with `msg_`.",
         remedy: "Make an id of your own with the prefix; do not hand on that of another API, such as `chatcmpl-…`.",
         seen: &["vllm-project/vllm#34053"],
-        check: Check::Message(id),
+        check: Check::Message(|_| true, id),
     },
     Rule {
         id: "response/model-missing",
@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A message names the model that wrote it. Costs are counted by it.",
         remedy: "Send the name of the model, as the request has it.",
         seen: &[],
-        check: Check::Message(model),
+        check: Check::Message(|_| true, model),
     },
     Rule {
         id: "response/stop-reason-missing",
@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A finished message says why it ended. A loop over tools does not know whether to go on without it.",
         remedy: "Send a stop reason with every whole message; null stands at the start of a stream only.",
         seen: &["maximhq/bifrost#3441"],
-        check: Check::Message(stop_reason),
+        check: Check::Message(|_| true, stop_reason),
     },
     Rule {
         id: "response/stop-reason-tool",
@@ -53,7 +53,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "The stop reason is `tool_use` if the message calls a tool, and only then. A loop that goes by the one or the other runs no tool, or waits for one.",
         remedy: "Derive the stop reason from the content: a whole call of a client's tool makes it `tool_use`.",
         seen: &["github-copilot-api#79"],
-        check: Check::Message(stop_reason_tool),
+        check: Check::Message(
+            |message| has_call(message) || text(message, "stop_reason") == "tool_use",
+            stop_reason_tool,
+        ),
     },
     Rule {
         id: "response/stop-sequence",
@@ -61,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "`stop_sequence` holds a text if the stop reason is `stop_sequence`, and null otherwise.",
         remedy: "Send the sequence that was met, and null beside every other reason.",
         seen: &[],
-        check: Check::Message(stop_sequence),
+        check: Check::Message(|_| true, stop_sequence),
     },
     Rule {
         id: "response/stop-details-unexpected",
@@ -69,7 +72,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "`stop_details` tell about a refusal, and come with no other stop reason. Beside `end_turn` they show that a refusal was renamed.",
         remedy: "Map a filter of content to `refusal`; leave `stop_details` null beside every other reason.",
         seen: &["BerriAI/litellm#40903"],
-        check: Check::Message(stop_details),
+        check: Check::Message(|_| true, stop_details),
     },
     Rule {
         id: "response/usage-missing",
@@ -77,7 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "A message has `usage` with `input_tokens` and `output_tokens`, which are whole numbers and never negative.",
         remedy: "Count both; a server that does not know a count has to estimate it.",
         seen: &["BerriAI/litellm#24176"],
-        check: Check::Message(usage),
+        check: Check::Message(|_| true, usage),
     },
     Rule {
         id: "response/usage-input-zero",
@@ -85,7 +88,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "Every message had some input. `input_tokens` and what the cache took and gave are all zero only for a refusal, which may cost nothing.",
         remedy: "Hand on the count of the server behind; many send it only when asked, as with `include_usage`.",
         seen: &[],
-        check: Check::Message(usage_input_zero),
+        check: Check::Sum(|_| true, usage_input_zero),
     },
     Rule {
         id: "response/usage-output-zero",
@@ -93,7 +96,7 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "Content costs output: `output_tokens` is zero only if there is none.",
         remedy: "Hand on the count of the server behind, or count what was written.",
         seen: &[],
-        check: Check::Message(usage_output_zero),
+        check: Check::Sum(|message| blocks(message).next().is_some(), usage_output_zero),
     },
     Rule {
         id: "response/usage-cache-sum",
@@ -101,7 +104,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "What went into the cache by lifetime adds up to `cache_creation_input_tokens`.",
         remedy: "Send both parts of `cache_creation`, or leave it null.",
         seen: &[],
-        check: Check::Message(usage_cache_sum),
+        check: Check::Sum(
+            |message| message["usage"]["cache_creation"].is_object(),
+            usage_cache_sum,
+        ),
     },
     Rule {
         id: "response/usage-thinking",
@@ -109,7 +115,10 @@ pub(super) const RULES: &[Rule] = &[
         sentence: "Thinking is part of the output: `thinking_tokens` is not above `output_tokens`.",
         remedy: "Count thinking into `output_tokens`.",
         seen: &[],
-        check: Check::Message(usage_thinking),
+        check: Check::Sum(
+            |message| message["usage"]["output_tokens_details"].is_object(),
+            usage_thinking,
+        ),
     },
 ];
 
@@ -122,6 +131,14 @@ pub(super) fn blocks(message: &Value) -> impl Iterator<Item = (String, &Value)> 
 /// The calls of tools that the client has to run.
 pub(super) fn calls(message: &Value) -> impl Iterator<Item = (String, &Value)> {
     blocks(message).filter(|(_, block)| view::kind(block) == "tool_use")
+}
+
+pub(super) fn has_call(message: &Value) -> bool {
+    calls(message).next().is_some()
+}
+
+pub(super) fn has_kind(message: &Value, kind: &str) -> bool {
+    blocks(message).any(|(_, block)| view::kind(block) == kind)
 }
 
 fn message_type(message: &Value, found: &mut Found) {

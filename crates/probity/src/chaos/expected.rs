@@ -5,7 +5,7 @@
 
 use chaos::oracle::Verdict;
 use chaos::{Surface, TrialReport};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::card::Scorecard;
 
@@ -23,7 +23,9 @@ pub struct Expected {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    pub scenario: String,
+    /// One, or all that fail for the same reason.
+    #[serde(deserialize_with = "one_or_several")]
+    pub scenario: Vec<String>,
     /// Without it, every surface that the scenario is played on.
     pub surface: Option<Surface>,
     /// The finding code that it fails with; another one is another failure.
@@ -46,36 +48,50 @@ impl Expected {
             return;
         }
         for failure in &self.failures {
-            let (mut failed, mut healthy) = (false, false);
-            for report in card.results.iter_mut().filter(|report| failure.is_about(report)) {
-                let is_it = report.verdict == Verdict::Fail
-                    && report.findings.iter().any(|finding| finding.code.name() == failure.finding);
-                if is_it && report.finding.is_some_and(|code| code.name() == failure.finding) {
-                    report.excuse = Some(format!("{} ({})", failure.reason, failure.link));
-                    failed = true;
-                } else if is_conclusive(report.verdict) {
-                    healthy = true;
-                }
-            }
-            // On some of its surfaces it may be well: an entry without a surface is stale where it is well on all.
-            if healthy && !failed {
-                card.stale.push(failure.name());
+            for scenario in &failure.scenario {
+                failure.apply(scenario, card);
             }
         }
     }
 }
 
 impl Failure {
-    fn is_about(&self, report: &TrialReport) -> bool {
-        self.scenario == report.scenario
-            && self.surface.is_none_or(|surface| surface == report.surface)
+    fn apply(&self, scenario: &str, card: &mut Scorecard) {
+        let is_about = |report: &&mut TrialReport| {
+            scenario == report.scenario
+                && self.surface.is_none_or(|surface| surface == report.surface)
+        };
+        let (mut failed, mut healthy) = (false, false);
+        for report in card.results.iter_mut().filter(is_about) {
+            let is_it = report.verdict == Verdict::Fail
+                && report.findings.iter().any(|finding| finding.code.name() == self.finding);
+            if is_it && report.finding.is_some_and(|code| code.name() == self.finding) {
+                report.excuse = Some(format!("{} ({})", self.reason, self.link));
+                failed = true;
+            } else if is_conclusive(report.verdict) {
+                healthy = true;
+            }
+        }
+        // On some of its surfaces it may be well: an entry without a surface is stale where it is well on all.
+        if healthy && !failed {
+            let surface = self.surface.map(|surface| format!(" {}", surface.name()));
+            let surface = surface.unwrap_or_default();
+            card.stale.push(format!("{scenario}{surface} {}", self.finding));
+        }
     }
+}
 
-    fn name(&self) -> String {
-        let surface =
-            self.surface.map_or_else(String::new, |surface| format!(" {}", surface.name()));
-        format!("{}{surface} {}", self.scenario, self.finding)
+fn one_or_several<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "the name of a scenario, or a list of names")]
+    enum Names {
+        One(String),
+        Several(Vec<String>),
     }
+    Ok(match Names::deserialize(from)? {
+        Names::One(name) => vec![name],
+        Names::Several(names) => names,
+    })
 }
 
 /// Whether a trial says that the failure is gone.

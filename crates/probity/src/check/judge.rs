@@ -8,6 +8,8 @@
 mod answer;
 mod request;
 
+use std::borrow::Cow;
+
 use classify::stream::TraceLine;
 use classify::{Class, Request};
 use contract::judge::Blame;
@@ -20,7 +22,7 @@ use serde_json::Value;
 use wildmatch::WildMatch;
 use wire::record::secrets::Secrets;
 
-use self::request::{Told, heads, is_of_head, version_of, violations};
+use self::request::{Told, heads, is_of_head, version_of, violations, without_unlisted};
 use super::item::{Answered, Asked, Head, Item, Place};
 use super::locate::{self, Spot};
 use super::shape::{self, Shape};
@@ -65,7 +67,9 @@ pub(super) struct Judged {
     pub(super) status: Option<u16>,
     pub(super) faults: Vec<Fault>,
     pub(super) advice: Vec<Advice>,
-    pub(super) notes: Vec<&'static str>,
+    pub(super) notes: Vec<Cow<'static, str>>,
+    /// Whether it names a beta that is not known here, of which nobody can say whether the API takes it.
+    has_unlisted: bool,
     /// Of the content, so that the item is known again in the next run.
     pub(super) digest: String,
 }
@@ -119,7 +123,8 @@ pub(super) fn judge(bench: &Bench<'_>, item: &Item) -> Judged {
         status: answered.and_then(|answered| answered.observation.status()),
         faults: Vec::new(),
         advice: Vec::new(),
-        notes: item.notes.iter().copied().chain(packed).collect(),
+        notes: item.notes.iter().copied().chain(packed).map(Cow::from).collect(),
+        has_unlisted: false,
         digest: super::ledger::digest(item.asked.as_ref(), item.answered.as_ref()),
     };
     let request = item.asked.as_ref().map(|asked| judge_request(bench, asked, item, &mut judged));
@@ -129,6 +134,9 @@ pub(super) fn judge(bench: &Bench<'_>, item: &Item) -> Judged {
     judged.faults.retain(|fault| !bench.ignored.iter().any(|glob| glob.matches(fault.rule)));
     judged.faults.truncate(FAULTS_MAX);
     judged.model = judged.model.map(|model| secrets.scrub(&model));
+    for note in &mut judged.notes {
+        *note = secrets.scrub(note).into();
+    }
     for fault in &mut judged.faults {
         fault.message = secrets.scrub(&fault.message);
         fault.pointer = secrets.scrub(&fault.pointer);
@@ -156,7 +164,14 @@ fn judge_request(bench: &Bench<'_>, asked: &Asked, item: &Item, judged: &mut Jud
     let bare = Bare::of(asked);
     let heads = heads(bench, asked, judged.operation);
     let mut best: Option<(Request, Vec<Told>)> = None;
-    for request in heads {
+    for mut request in heads {
+        for beta in without_unlisted(&mut request) {
+            let note = format!(
+                "the beta `{beta}` is not known here: whether the API takes it is left open"
+            );
+            judged.notes.push(note.into());
+            judged.has_unlisted = true;
+        }
         let told = violations(bench, asked, &request);
         let is_better = best.as_ref().is_none_or(|(_, before)| told.len() < before.len());
         let is_clean = told.is_empty();
@@ -226,10 +241,14 @@ impl Bare {
 fn is_variable(asked: &Asked, told: &Told, body: Option<&Value>, pointer: Option<&str>) -> bool {
     let value = body.zip(pointer).and_then(|(body, pointer)| body.pointer(pointer));
     let text = value.filter(|value| value.is_string()).map(ToString::to_string);
+    // Of pictures and documents the API does not say which one it is about.
+    let is_of_data = ["image-", "pdf-"].iter().any(|kind| told.rule.starts_with(kind));
+    let data = body.filter(|_| is_of_data && told.path.is_empty()).map(ToString::to_string);
     asked.variables.iter().any(|variable| {
         told.message.contains(variable)
             || text.as_ref().is_some_and(|text| text.contains(variable))
             || told.path.contains(variable)
+            || data.as_ref().is_some_and(|data| data.contains(&format!("\"data\":\"{variable}")))
     }) || body.is_none()
         && !asked.variables.is_empty()
         && told.path.is_empty()

@@ -5,8 +5,10 @@
 //! read is handed on with its reason, and the rest is still read.
 
 mod curl;
+mod form;
 mod har;
 mod lines;
+mod reply;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -17,6 +19,7 @@ use bytes::Bytes;
 use contract::rules::body_bytes_max;
 use serde_json::Value;
 
+use self::form::{Form, form};
 use super::item::{Answered, Asked, Item, Place, Source};
 use super::shape::{self, Shape, Thing};
 use crate::cli::CheckKind;
@@ -131,6 +134,12 @@ impl<'t> Text<'t> {
         without_bom(&self.peek).trim_ascii_start()
     }
 
+    fn without_bom(mut self) -> Self {
+        let mark = self.peek.len() - without_bom(&self.peek).len();
+        self.peek.drain(..mark);
+        self
+    }
+
     fn all(self) -> impl BufRead + 't {
         Cursor::new(self.peek).chain(self.rest)
     }
@@ -158,18 +167,17 @@ fn file(text: Text<'_>, kind: Option<CheckKind>, is_named: bool, out: &mut Out<'
     let form = form(&text, kind);
     let path = text.path.map(Path::to_path_buf);
     let done = match form {
-        Form::Archive => return har::read(&name, text.all(), out),
+        Form::Answer => text.whole().and_then(|bytes| {
+            let text = bytes.slice_ref(without_bom(&bytes));
+            reply::read(&name, &text).map(|item| out(Found::Item(Box::new(item))))
+        }),
+        Form::Archive => return har::read(&name, text.without_bom().all(), out),
         Form::Lines => return lines::read(&name, path.as_deref(), text.all(), out),
         Form::Commands => text.whole().map(|bytes| {
             curl::read(&name, &String::from_utf8_lossy(&bytes), path.as_deref(), out);
         }),
         Form::Body => text.whole().and_then(|bytes| body(&name, &bytes, kind, is_named, out)),
-        Form::Stream => text.whole().map(|bytes| {
-            let answered = Some(Answered::stream(bytes.clone()));
-            let source = Some(Source { text: bytes, within: "", line: 1 });
-            let place = Place::of(&name);
-            out(Found::Item(Box::new(Item { place, answered, source, ..Item::default() })));
-        }),
+        Form::Stream => text.whole().map(|bytes| out(Found::Item(Box::new(stream(&name, bytes))))),
         Form::Unknown(_) if !is_named => {
             return out(Found::Unread(path.unwrap_or_default()));
         }
@@ -180,71 +188,22 @@ fn file(text: Text<'_>, kind: Option<CheckKind>, is_named: bool, out: &mut Out<'
     }
 }
 
-/// What a file is.
-enum Form {
-    Archive,
-    Body,
-    Commands,
-    Lines,
-    Stream,
-    Unknown(&'static str),
-}
-
-/// By how the file begins.
-fn form(text: &Text<'_>, kind: Option<CheckKind>) -> Form {
-    let begins = text.begins_with();
-    let has_ending = |endings: &[&str]| {
-        let ending = text.path.and_then(Path::extension).and_then(|ending| ending.to_str());
-        ending.is_some_and(|ending| endings.contains(&ending))
+/// A stream that is the whole file. Whoever copies one by hand loses its last line ends, and would blame the server.
+fn stream(name: &Arc<str>, bytes: Bytes) -> Item {
+    let last = bytes.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let data = last.strip_prefix(b"data:").unwrap_or_default();
+    // Half an event was cut off elsewhere.
+    let is_copied = serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok();
+    let (text, notes) = match is_copied {
+        true => {
+            let note = "the last line has no end, which is taken for lost in copying";
+            (Bytes::from([&bytes, &b"\n\n"[..]].concat()), vec![note])
+        }
+        false => (bytes, Vec::new()),
     };
-    match begins.first() {
-        None => return Form::Unknown("is empty"),
-        Some(b'{') if is_archive(begins) => return Form::Archive,
-        Some(b'{') if has_ending(&["jsonl", "ndjson"]) || is_lines(begins) => return Form::Lines,
-        Some(b'{' | b'[') => return Form::Body,
-        Some(_) if begins.contains(&0) => return Form::Unknown("is not text"),
-        Some(_) => {}
-    }
-    let is_stream = [&b"event:"[..], b"data:", b"id:", b"retry:", b":"];
-    if is_stream.iter().any(|word| begins.starts_with(word)) {
-        return Form::Stream;
-    }
-    if has_command(begins) {
-        return Form::Commands;
-    }
-    // A body that lacks its first bytes is still a body to those who say so.
-    match kind {
-        Some(_) => Form::Body,
-        None if has_ending(&["json"]) => Form::Unknown("is not JSON"),
-        None => Form::Unknown(
-            "is none of these: a JSON body, JSONL, HAR, a curl command line, an event stream",
-        ),
-    }
-}
-
-/// An archive begins with its only member.
-fn is_archive(begins: &[u8]) -> bool {
-    let inner = begins[1..].trim_ascii_start();
-    inner.strip_prefix(b"\"log\"").is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
-}
-
-/// Whether the first line is an object of its own, and something follows it; or a line that only we write.
-fn is_lines(begins: &[u8]) -> bool {
-    let end = begins.iter().position(|byte| *byte == b'\n').unwrap_or(begins.len());
-    let (first, rest) = begins.split_at(end);
-    if [&b"{\"recording\":"[..], b"{\"journal\":"].iter().any(|word| first.starts_with(word)) {
-        return true;
-    }
-    rest.trim_ascii_start().starts_with(b"{")
-        && serde_json::from_slice::<serde::de::IgnoredAny>(first).is_ok()
-}
-
-fn has_command(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    text.lines().any(|line| {
-        let words = line.split(|c: char| c.is_whitespace() || "|;&($`\"'".contains(c));
-        !line.trim_start().starts_with('#') && words.into_iter().any(|word| word == "curl")
-    })
+    let answered = Some(Answered::stream(text.clone()));
+    let source = Some(Source { text, within: "", line: 1 });
+    Item { place: Place::of(name), answered, source, notes, ..Item::default() }
 }
 
 /// A JSON body that is the whole file.
@@ -281,6 +240,10 @@ fn body(
         (None, _) if !is_named => {
             out(Found::Unread(PathBuf::from(&**name)));
             Ok(())
+        }
+        (None, Err(_)) if text.starts_with(b"{'") => {
+            Err("is not JSON but what Python shows of a dictionary: `json.dumps` writes JSON"
+                .to_owned())
         }
         (None, Err(error)) => Err(format!("is not JSON: {error}")),
         (None, Ok(_)) => Err(NEITHER.to_owned()),

@@ -1,6 +1,7 @@
 //! What a run comes to: counts, and the first places of every rule, so that millions of lines cost no more memory
 //! than the rules have names.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ const PLACES_VERBOSE_MAX: usize = 1_000;
 /// Names of files that are shown of those that were not read, and of those that could not be.
 const FILES_MAX: usize = 20;
 
+/// Some notes name what they are about, and there are more names than anybody reads.
+const NOTES_MAX: usize = 50;
+
 #[derive(Debug, Default)]
 pub(super) struct Sums {
     places_max: usize,
@@ -32,7 +36,7 @@ pub(super) struct Sums {
     /// Findings that the ledger has accepted.
     pub(super) known: usize,
     pub(super) advice: BTreeMap<String, (&'static str, String, usize)>,
-    pub(super) notes: BTreeMap<&'static str, usize>,
+    pub(super) notes: BTreeMap<Cow<'static, str>, usize>,
     /// Lines and entries that are not about this API.
     pub(super) other: usize,
     pub(super) unread: usize,
@@ -90,7 +94,9 @@ impl Sums {
             row.or_insert_with(|| (advice.lint, advice.remedy.clone(), 0)).2 += 1;
         }
         for note in &judged.notes {
-            *self.notes.entry(note).or_default() += 1;
+            if self.notes.len() < NOTES_MAX || self.notes.contains_key(note) {
+                *self.notes.entry(note.clone()).or_default() += 1;
+            }
         }
     }
 

@@ -24,8 +24,9 @@ pub struct WayArgs {
     pub resolve: Vec<(String, IpAddr)>,
 }
 
+/// What may be spent: every verb that may ask a server that costs money takes it.
 #[derive(Args, Clone, Debug, Default)]
-pub struct LiveArgs {
+pub struct BudgetArgs {
     /// Send nothing that might cost more than this in all. Needs --price-input and --price-output: prices change, and
     /// none are built in.
     #[arg(long, value_name = "USD", value_parser = money::nanos)]
@@ -43,6 +44,12 @@ pub struct LiveArgs {
     /// The dearest price of output that may apply, in USD per million tokens.
     #[arg(long, value_name = "USD", value_parser = money::per_token, requires = "price_input")]
     pub price_output: Option<u64>,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct LiveArgs {
+    #[command(flatten)]
+    pub budget: BudgetArgs,
     /// Show by rule where the answers of two servers differ: `mock,live`. Without --target the live side is read from
     /// its ledgers.
     #[arg(long, value_name = "A,B", value_enum, value_delimiter = ',')]

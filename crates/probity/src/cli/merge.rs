@@ -22,7 +22,7 @@ const SENDING: [&str; 11] = [
 ];
 
 /// Flags about the way to a server, its price and its trial: they change nothing here, and only lengthen the help.
-const IDLE: [&str; 18] = [
+const IDLE: [&str; 16] = [
     "allow_host",
     "as_of",
     "budget_tokens",
@@ -30,8 +30,6 @@ const IDLE: [&str; 18] = [
     "ca_file",
     "compare",
     "key_file",
-    "ledger",
-    "level",
     "model",
     "price_input",
     "price_output",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Common, duration, rate};
+use super::{BudgetArgs, Common, duration};
 
 #[derive(Args, Debug)]
 #[command(
@@ -27,12 +27,11 @@ pub struct ShrinkArgs {
     /// Stop after this time: `90s`, `2m`.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
     pub max_time: Duration,
-    /// Requests per minute at most: `30` or `30/min`.
-    #[arg(long, value_name = "N/min", value_parser = rate)]
-    pub rate: Option<u32>,
-    /// Send nothing that might use more input and output tokens than this in all; a live run has a budget of 500,000.
-    #[arg(long, value_name = "N")]
-    pub budget_tokens: Option<u64>,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+    /// Say what is asked about and what it may cost; send nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Only the answer counts, whatever the contract makes of the request.
     #[arg(long)]
     pub class_only: bool,

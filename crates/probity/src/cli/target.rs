@@ -35,6 +35,9 @@ pub struct TargetArgs {
     /// Wait so long for the target to answer; 60s with --upstream-mock, else not at all.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub wait_ready: Option<Duration>,
+    /// An answer that takes longer is a hang; 20 times the slowest answer to the probe, 5s to 30s, unless given.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub patience: Option<Duration>,
     /// One line per rule: compared with this file, or written to it with --accept.
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
@@ -49,6 +52,7 @@ impl TargetArgs {
             (self.level.is_some(), "--level"),
             (self.upstream_mock.is_some(), "--upstream-mock"),
             (self.wait_ready.is_some(), "--wait-ready"),
+            (self.patience.is_some(), "--patience"),
             (self.ledger.is_some(), "--ledger"),
         ];
         given.into_iter().find(|(is_given, _)| *is_given).map(|(_, flag)| flag)
@@ -56,7 +60,7 @@ impl TargetArgs {
 }
 
 /// Reads a level by its name.
-fn level(text: &str) -> Result<Level, String> {
+pub(super) fn level(text: &str) -> Result<Level, String> {
     let names = Level::ALL.map(Level::name);
     Level::parse(text)
         .ok_or_else(|| format!("there is no such level: expected {}", names.join(", ")))

@@ -34,7 +34,8 @@ fn known(specs: &Specs, found: Code) -> Option<String> {
         let failures = expected.failures.iter().filter(|failure| failure.finding == found.name());
         for failure in failures {
             let client = format!("{} {}", expected.client, expected.version);
-            clients.entry(client).or_default().insert(&failure.scenario);
+            let scenarios = failure.scenario.iter().map(String::as_str);
+            clients.entry(client).or_default().extend(scenarios);
         }
     }
     let told = clients

@@ -12,6 +12,7 @@ use chaos::scenario::{
 use super::entry::{Entry, Kind};
 use super::index::{code, list};
 use crate::chaos::card::harm;
+use crate::chaos::expected::Failure;
 use crate::console::{count, thousands};
 use crate::smoke::CANARY;
 use crate::specs::Specs;
@@ -246,7 +247,8 @@ fn held(timing: bool, slow: bool) -> Vec<String> {
 /// Released clients that fail it, and how.
 fn known(specs: &Specs, entry: &mut Entry, id: &str) {
     for expected in &specs.expected {
-        let failures = expected.failures.iter().filter(|failure| failure.scenario == id);
+        let is_of = |failure: &&Failure| failure.scenario.iter().any(|scenario| scenario == id);
+        let failures = expected.failures.iter().filter(is_of);
         let mut findings: Vec<&str> = failures.map(|failure| &*failure.finding).collect();
         findings.sort_unstable();
         findings.dedup();

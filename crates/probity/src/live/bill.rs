@@ -3,6 +3,8 @@
 //! Answers are believed about what they used, and nothing else is: a request that may have been served and does not
 //! say what it used, such as one whose connection was lost, counts in full.
 
+use std::time::UNIX_EPOCH;
+
 use bytes::Bytes;
 use classify::sse::Decoder;
 use classify::{Body, Class, CutKind, Headers, Observation, Reply, classify};
@@ -174,11 +176,12 @@ fn not_before_ms(headers: &Headers, is_busy: bool, now_ms: u64) -> Option<u64> {
         field("remaining").filter(|left| left.trim() == "0")?;
         field("reset").and_then(rfc3339_ms)
     });
-    let after = retry_after_ms(headers).filter(|_| is_busy);
+    let after = retry_after_ms(headers, now_ms).filter(|_| is_busy);
     resets.chain(after.map(|ms| now_ms.saturating_add(ms))).max()
 }
 
-fn retry_after_ms(headers: &Headers) -> Option<u64> {
+/// In numbers, or as the date that it may be instead: that is by the server's clock, which its `date` tells.
+fn retry_after_ms(headers: &Headers, now_ms: u64) -> Option<u64> {
     /// Nobody waits for longer, so that longer times need not be told apart.
     const MS_MAX: f64 = 1e12;
     let number = |name: &str, ms: f64| {
@@ -187,7 +190,17 @@ fn retry_after_ms(headers: &Headers) -> Option<u64> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         (!value.is_nan()).then_some(value.ceil() as u64)
     };
-    number("retry-after-ms", 1.0).or_else(|| number("retry-after", 1_000.0))
+    let until = || {
+        let date = |name: &str| headers.get(name).and_then(http_date_ms);
+        Some(date("retry-after")?.saturating_sub(date("date").unwrap_or(now_ms)))
+    };
+    number("retry-after-ms", 1.0).or_else(|| number("retry-after", 1_000.0)).or_else(until)
+}
+
+/// The time of `Sun, 22 Nov 2026 12:30:00 GMT`, in milliseconds since 1970.
+fn http_date_ms(text: &str) -> Option<u64> {
+    let since = httpdate::parse_http_date(text.trim()).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }
 
 /// The time of `2026-11-22T12:30:00Z`, in milliseconds since 1970.
@@ -275,6 +288,17 @@ mod tests {
         check_wish(529, &[("retry-after", "1.5")], Some(6_500));
         check_wish(529, &[("retry-after-ms", "20"), ("retry-after", "30")], Some(5_020));
         check_wish(529, &[("retry-after", "soon")], Some(6_000));
+        // A date is one of the server's clock, where that is told.
+        let until = ("retry-after", "Sun, 22 Nov 2026 12:30:00 GMT");
+        check_wish(529, &[until, ("date", "Sun, 22 Nov 2026 12:29:30 GMT")], Some(35_000));
+        check_wish(529, &[until, ("date", "Sun, 22 Nov 2026 12:31:00 GMT")], Some(5_000));
+        check_wish(529, &[until], Some(1_795_350_600_000));
+        check_wish(529, &[("retry-after", "Thu, 01 Jan 1970 00:00:01 GMT")], Some(5_000));
+        check_wish(
+            529,
+            &[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")],
+            Some(253_402_300_799_000),
+        );
         check_wish(529, &[("retry-after", "NaN")], Some(6_000));
         check_wish(400, &[("retry-after", "30")], None);
         let reset = ("anthropic-ratelimit-requests-reset", "1970-01-01T00:01:00Z");

@@ -46,6 +46,34 @@ pub fn note(rows: &mut Rows, case: &Case) {
     }
 }
 
+/// What the verbs say that send the cases they are told, each up to so many times, instead of sending them. `prices` is
+/// none where nothing costs.
+pub fn dry_run(
+    cases: &[Case],
+    times: u64,
+    prices: Option<Option<Prices>>,
+    is_json: bool,
+) -> String {
+    let mut rows = Rows::default();
+    for case in cases {
+        (0..times).for_each(|_| note(&mut rows, case));
+    }
+    let ids = cases.iter().map(|case| &*case.id.0);
+    if is_json {
+        let estimate = prices.map(|prices| to_json(&rows, prices));
+        let ids: Vec<_> = ids.collect();
+        let said = json!({"dry_run": true, "cases": ids, "times": times, "estimate": estimate});
+        return format!("{said}\n");
+    }
+    let mut said: String = ids.map(|id| format!("{id}\n")).collect();
+    if let Some(prices) = prices {
+        said += &text(&rows, prices);
+    }
+    let tried = crate::console::count(cases.len(), "case");
+    let times = crate::console::count(usize::try_from(times).unwrap_or(usize::MAX), "time");
+    said + &format!("\ndry run: {tried} would be sent, each at most {times}; nothing was sent\n")
+}
+
 /// The table for people.
 pub fn text(rows: &Rows, prices: Option<Prices>) -> String {
     let mut text = format!(

@@ -2,12 +2,16 @@
 //!
 //! A limit on the number takes cases from all over the corpus, since its first five hundred are of one operation.
 //! Those that must be refused go first, because a refusal costs nothing and tells most; then what is free; then what
-//! is paid for. The price is that the plan stands in memory.
+//! is paid for. What is paid for by the megabyte is no part of such a choice: one of these may cost more than all the
+//! others, or than the budget. The price is that the plan stands in memory.
 
 use contract::case::Case;
 
 use super::bill::{self, Charge};
 use super::thrift;
+
+/// Of a body that is paid for, where others could be chosen: some 60,000 tokens.
+const PAID_BYTES_MAX: u64 = 256 << 10;
 
 /// Cases as they are drawn, or arranged before.
 pub enum Planned<I> {
@@ -38,10 +42,19 @@ impl<I: Iterator<Item = Case>> Iterator for Planned<I> {
 
 /// The cases to try, cheap ones first; each made frugal.
 pub fn arrange(cases: Vec<Case>, cases_max: Option<usize>) -> Vec<Case> {
-    let chosen = sample(cases, cases_max.unwrap_or(usize::MAX));
+    let chosen = choose(cases, cases_max.unwrap_or(usize::MAX));
     let mut chosen: Vec<_> = chosen.into_iter().map(thrift::frugal).collect();
     chosen.sort_by_cached_key(rank);
     chosen
+}
+
+fn choose(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
+    if cases.len() > count {
+        cases.retain(|case| {
+            case.request.body.len() <= PAID_BYTES_MAX || matches!(bill::charge(case), Charge::Free)
+        });
+    }
+    sample(cases, count)
 }
 
 fn rank(case: &Case) -> u8 {

@@ -1,6 +1,7 @@
 //! What a target's answers come to, for people and for machines.
 
 pub mod badge;
+mod first;
 pub mod markdown;
 pub mod page;
 mod told;
@@ -12,14 +13,20 @@ use contract::conformance::probe::Support;
 use contract::conformance::standing::{Row, Standing};
 use serde_json::{Value, json};
 
+use self::first::{First, first};
+use super::Head;
 use super::human::Page;
 use crate::console::{count, fold, thousands};
+use crate::target::odd::Odd;
 use crate::target::{Conformance, Facts};
 
 /// Rules named on a line before the rest is only counted.
 const NAMED_MAX: usize = 6;
 /// Of what a target said, shown.
 const WORDS_MAX: usize = 60;
+
+/// What is missing where all comes from journals.
+const NO_EVIDENCE: &str = "what reached it is not kept in journals, so there is no evidence of it";
 
 /// What rows are about, by the beginning of their ids.
 const GROUPS: [(&str, &str); 7] = [
@@ -33,8 +40,9 @@ const GROUPS: [(&str, &str); 7] = [
 ];
 
 /// The part of the report that only a target has.
-pub fn human(page: Page, conformance: &Conformance) -> String {
+pub fn human(page: Page, conformance: &Conformance, head: &Head) -> String {
     let mut text = table(page, conformance);
+    text += &unusual(page, conformance);
     text.push('\n');
     text += &levels(page, conformance);
     for (name, what) in notes(conformance) {
@@ -44,7 +52,51 @@ pub fn human(page: Page, conformance: &Conformance) -> String {
     if let Some(compared) = &conformance.ledger {
         text += &ledger(page, compared);
     }
+    text + &fix_first(page, conformance, head)
+}
+
+/// Where to begin.
+fn fix_first(page: Page, conformance: &Conformance, head: &Head) -> String {
+    let paint = page.paint;
+    let first = first(conformance);
+    if first.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", paint.bold("fix first"));
+    for First { row, level, trace, case } in first {
+        let cases = count(row.cases, "case");
+        let what = format!("{level}, wrong in {} of {cases}", thousands(row.wrong));
+        text += &format!("  {} {}\n", paint.red(&row.id), paint.dim(what));
+        text += &format!("{}\n", fold(trace, page.width, "      "));
+        if let Some(case) = case {
+            // One line, however long: it is to be copied.
+            text += &format!("      {}\n", paint.dim(head.replay_command(&case)));
+        }
+    }
     text
+}
+
+/// What the target's author may want to know, though nothing is wrong with it.
+fn unusual(page: Page, conformance: &Conformance) -> String {
+    let paint = page.paint;
+    if conformance.oddities.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", paint.bold("new or unusual, not a failure"));
+    for odd in &conformance.oddities {
+        let what = format!("{}{}, in {}", odd.kind.what(), named(odd), count(odd.cases, "stream"));
+        text += &format!("{}\n", fold(&what, page.width, "  "));
+        for line in [&odd.trace, &odd.example] {
+            text += &format!("{}\n", paint.dim(fold(line, page.width, "      ")));
+        }
+    }
+    text
+}
+
+/// The names or values in question, where there are any.
+fn named(odd: &Odd) -> String {
+    let names: Vec<_> = odd.names.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
 }
 
 fn table(page: Page, conformance: &Conformance) -> String {
@@ -177,13 +229,11 @@ fn notes(conformance: &Conformance) -> Vec<(&'static str, String)> {
         notes.push(("seen", facts.join("; ")));
     }
     if let Some(address) = conformance.upstream {
-        notes.push((
-            "upstream",
-            format!(
-                "our mock at http://{address}; {} kept as evidence",
-                count(conformance.evidence.len(), "exchange")
-            ),
-        ));
+        let evidence = match conformance.is_recalled {
+            true => NO_EVIDENCE.to_owned(),
+            false => format!("{} kept as evidence", count(conformance.evidence.len(), "exchange")),
+        };
+        notes.push(("upstream", format!("our mock at http://{address}; {evidence}")));
     }
     notes
 }
@@ -277,11 +327,16 @@ pub fn json(conformance: &Conformance) -> Value {
         "twins": conformance.twins.as_ref().map(|twins| json!({
             "compared": twins.compared, "differ": twins.differ, "not_comparable": twins.not_comparable,
         })),
+        "unusual": conformance.oddities.iter().map(|odd| json!({
+            "kind": odd.kind.name(), "what": odd.kind.what(), "names": odd.names, "streams": odd.cases,
+            "example": odd.example, "trace": odd.trace,
+        })).collect::<Vec<_>>(),
         "stale": conformance.stale,
         "gone": conformance.gone.as_ref().map(|gone| json!({
-            "refused": gone.refused, "suspects": gone.suspects,
+            "refused": gone.refused, "hung": gone.hung, "suspects": gone.suspects,
         })),
         "upstream": conformance.upstream.map(|address| format!("http://{address}")),
+        "evidence_missing": (conformance.is_recalled && conformance.upstream.is_some()).then_some(NO_EVIDENCE),
         "evidence": conformance.evidence.iter().map(|evidence| json!({
             "rule": evidence.rule, "case": evidence.case, "blame": evidence.blame.name(), "trace": evidence.trace,
             "sent": evidence.sent, "answered": evidence.answered,

@@ -7,6 +7,7 @@ use contract::judge::Verdict;
 use super::Summary;
 use crate::console::{count, thousands};
 use crate::exit::decide;
+use crate::findings::What;
 
 /// GitHub shows ten annotations of each kind and step.
 const ANNOTATIONS_MAX: usize = 10;
@@ -15,7 +16,7 @@ const ANNOTATIONS_MAX: usize = 10;
 pub fn annotations(summary: &Summary<'_>) -> String {
     let head = summary.head;
     let groups =
-        summary.groups.ranked().into_iter().filter(|group| group.verdict == Verdict::Drift).map(
+        summary.groups.ranked().into_iter().filter(|group| group.what != What::Unclear).map(
             |group| {
                 let what = format!(
                     "{}: {}; {}",

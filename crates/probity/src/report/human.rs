@@ -1,18 +1,18 @@
 //! The report that people read: what was run, what is wrong, how to see it again, and how it ends.
 
+mod finding;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use chaos::oracle;
-use contract::judge::{Blame, Verdict};
+use contract::judge::Verdict;
 use contract::version::{OperationId, Version};
 
 use super::{EMBEDDED, Head, Summary, conformance};
 use crate::console::{Paint, count, fold, thousands};
-use crate::curl::quote;
 use crate::exit::{Exit, decide};
-use crate::findings::Group;
 use crate::ledger::Pending;
 use crate::rejudge::Change;
 
@@ -24,8 +24,6 @@ const HASH_CHARS: usize = 12;
 const LINE_CHARS_MAX: usize = 180;
 /// Cases named that are judged otherwise than before; a new rule can touch thousands.
 const CHANGES_MAX: usize = 20;
-/// Different answers named for one kind of finding.
-const ANSWERS_MAX: usize = 3;
 
 /// Width and colour.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +70,7 @@ pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
     let mut explained = BTreeSet::new();
     for group in groups.iter().take(GROUPS_MAX) {
         let explanation = group.explanation().filter(|text| explained.insert(*text));
-        text += &block(page, summary, group, explanation);
+        text += &finding::block(page, summary, group, explanation);
     }
     if groups.len() > GROUPS_MAX {
         let _ = writeln!(
@@ -92,87 +90,16 @@ pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
     if !quiet {
         text += &table(page, summary);
         if let Some(conformance) = &summary.run.conformance {
-            text += &conformance::human(page, conformance);
+            text += &conformance::human(page, conformance, summary.head);
+        }
+        if let Some(why) = summary.run.untold {
+            text += &format!("\n{}\n", fold(why, page.width, ""));
         }
         text += &notes(page, summary);
     }
     text.push('\n');
     text += &last_line(page, summary);
     if quiet { text.trim_start().to_owned() } else { text }
-}
-
-fn block(
-    page: Page,
-    summary: &Summary<'_>,
-    group: &Group,
-    explanation: Option<&'static str>,
-) -> String {
-    let Summary { head, verbose, .. } = *summary;
-    let Page { width, paint } = page;
-    let Group { kind, code, cases, example, .. } = group;
-    let title = match group.verdict {
-        Verdict::Inconclusive => paint.yellow(format_args!("inconclusive[{code}]")),
-        // The case went right; its answer has something wrong about it.
-        Verdict::Agree => paint.red(format_args!("rule[{code}]")),
-        _ => paint.red(format_args!("drift[{code}]")),
-    };
-    let mut text = format!("\n{title} {} · {}\n", paint.bold(kind), count(*cases, "case"));
-    if let Some(explanation) = explanation {
-        let _ = writeln!(text, "{}", fold(explanation, width, "  "));
-    }
-    let mut field = |name: &str, value: &str| {
-        let _ = writeln!(text, "  {} {value}", paint.dim(format_args!("{name:9}")));
-    };
-    if group.verdict != Verdict::Agree {
-        field("expected", &example.expected);
-        field("got", &answers(group));
-    }
-    if *code != "answer-class" && *code != "scripted-class" {
-        field("because", &example.trace);
-    }
-    if !example.pointer.is_empty() {
-        field("at", &format!("{} of the answer", example.pointer));
-    }
-    match group.blame {
-        Blame::Harness => field("blame", "the harness, not the target"),
-        Blame::Gateway => field("blame", "the gateway: what it was given was right"),
-        Blame::Upstream => field("blame", "the upstream, not the gateway"),
-        Blame::Spec => field("blame", "our picture of the API: nobody knows what is right"),
-        Blame::Client | Blame::Target => {}
-    }
-    if let Some(question) = example.question {
-        field("open", question);
-    }
-    field("case", &example.id);
-    for id in group.ids.iter().filter(|id| verbose && **id != example.id) {
-        field("", id);
-    }
-    if let Some(curl) = &example.curl {
-        let lines = curl.lines("            ");
-        let replay = head.replay_command(&example.id);
-        if let Some(file) = &curl.body_file {
-            field("reproduce", &format!("{replay} --body {}", quote(file)));
-        } else {
-            field("reproduce", &replay);
-        }
-        field("", &lines);
-    }
-    text
-}
-
-/// The answer, or the most frequent ones.
-fn answers(group: &Group) -> String {
-    if group.answers.len() == 1 {
-        return group.example.got.clone();
-    }
-    let mut ranked: Vec<_> = group.answers.iter().collect();
-    ranked.sort_by_key(|(_, cases)| std::cmp::Reverse(**cases));
-    let named = ranked
-        .iter()
-        .take(ANSWERS_MAX)
-        .map(|(answer, cases)| format!("{answer} ({})", thousands(**cases)));
-    let more = if ranked.len() > ANSWERS_MAX { ", …" } else { "" };
-    named.collect::<Vec<_>>().join(", ") + more
 }
 
 fn asides(page: Page, summary: &Summary<'_>) -> String {

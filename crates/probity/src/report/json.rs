@@ -219,6 +219,9 @@ fn totals(summary: &Summary<'_>) -> serde_json::Value {
     if let (Some(conformance), Some(totals)) = (&run.conformance, totals.as_object_mut()) {
         totals.insert("conformance".to_owned(), conformance::json(conformance));
     }
+    if let Some(why) = run.untold {
+        totals["conformance_missing"] = why.into();
+    }
     if let (Some(elapsed), Some(totals)) = (summary.elapsed, totals.as_object_mut()) {
         totals.insert(
             "elapsed_ms".to_owned(),

@@ -7,18 +7,18 @@ use classify::Observation;
 use contract::case::Case;
 use contract::corpus::{self, Plan};
 use contract::exceptions::Exceptions;
-use wire::journal::Book;
 use wire::target::Target;
 
+use super::past::Past;
 use super::{End, Run};
 use crate::exit::Stop;
 use crate::live::Limits;
 use crate::live::plan::{Planned, arrange};
-use crate::merge::Shards;
-use crate::rejudge::Old;
 use crate::selection::Selection;
+use crate::settings::Settings;
 use crate::specs::Specs;
 use crate::target;
+use crate::target::deadly::DeadlyLast;
 use crate::target::fit::Fit;
 use crate::target::spread::spread;
 
@@ -41,18 +41,28 @@ pub struct Order<'a> {
     pub trial: Option<&'a target::Plan>,
 }
 
-/// What an earlier run leaves to do.
-#[derive(Clone, Copy, Default)]
-pub enum Past<'a> {
-    /// Everything.
-    #[default]
-    None,
-    /// Cases whose answer is in this journal are judged from it, and not sent.
-    Answers(&'a Book),
-    /// No case is sent: shards have done it, and their records are put together.
-    Shards(&'a Shards),
-    /// Nothing is sent: old answers are judged again.
-    Old(&'a Old),
+impl<'a> Order<'a> {
+    /// What the settings ask for, of that server, after what there was.
+    pub fn new(
+        specs: &'a Specs,
+        settings: &'a Settings,
+        target: Option<Target>,
+        past: Past<'a>,
+    ) -> Self {
+        Self {
+            specs,
+            seed: settings.seed,
+            heavy: settings.heavy,
+            cases_max: settings.cases_max,
+            time_max: settings.time_max,
+            selection: &settings.selection,
+            chaos: settings.chaos && target.is_none() && settings.selection.is_everything(),
+            target,
+            past,
+            limits: settings.limits.as_ref(),
+            trial: Some(&settings.trial),
+        }
+    }
 }
 
 impl Order<'_> {
@@ -91,9 +101,15 @@ impl Order<'_> {
             (self.cases_max.is_some() || self.time_max.is_some()) && !self.selection.has_globs();
         match self.limits {
             None if self.trial.is_some() && spares && is_part => {
-                Planned::Arranged(spread(fit.collect(), self.cases_max).into_iter())
+                let chosen = spread(fit.collect(), self.cases_max);
+                let chosen: Vec<_> = DeadlyLast::new(chosen.into_iter(), true).collect();
+                Planned::Arranged(chosen.into_iter())
             }
-            None => Planned::Drawn(fit.take(self.cases_max.unwrap_or(usize::MAX))),
+            None => {
+                let cases = fit.take(self.cases_max.unwrap_or(usize::MAX));
+                // What is told again was in this order, too.
+                Planned::Drawn(DeadlyLast::new(cases, self.target.is_some()))
+            }
             Some(_) => Planned::Arranged(arrange(fit.collect(), self.cases_max).into_iter()),
         }
     }

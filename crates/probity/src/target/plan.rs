@@ -19,20 +19,24 @@ const READY_USUAL: Duration = Duration::from_secs(60);
 pub struct Plan {
     pub profile: Profile,
     pub profile_path: Option<PathBuf>,
+    /// As it was read: journals keep it.
+    pub profile_text: String,
     /// The model to name, and the one of the contract that it stands for.
     pub model: Option<String>,
     pub stands_for: Option<String>,
     pub level: Option<Level>,
     pub upstream: Option<SocketAddr>,
     pub wait_ready: Duration,
+    /// Past this an answer is a hang; by the answers to the probe unless given.
+    pub patience: Option<Duration>,
     pub ledger: Option<PathBuf>,
 }
 
 impl Plan {
     pub fn new(args: &TargetArgs) -> Result<Self, Stop> {
-        let profile = match &args.profile {
+        let (profile, profile_text) = match &args.profile {
             Some(path) => parse(path)?,
-            None => Profile::default(),
+            None => (Profile::default(), String::new()),
         };
         let usual = if args.upstream_mock.is_some() { READY_USUAL } else { Duration::ZERO };
         let own = args.model.is_none();
@@ -44,9 +48,11 @@ impl Plan {
                 .or_else(|| profile.stands_for.clone().filter(|_| own)),
             profile,
             profile_path: args.profile.clone(),
+            profile_text,
             level: args.level,
             upstream: args.upstream_mock,
             wait_ready: args.wait_ready.unwrap_or(usual),
+            patience: args.patience,
             ledger: args.ledger.clone(),
         })
     }
@@ -57,7 +63,9 @@ impl Plan {
     }
 }
 
-fn parse(path: &Path) -> Result<Profile, Stop> {
+fn parse(path: &Path) -> Result<(Profile, String), Stop> {
     let text = read(path)?;
-    Profile::parse(&text.text).map_err(|error| Stop::usage(format!("{}: {error}", text.name)))
+    let profile = Profile::parse(&text.text);
+    let profile = profile.map_err(|error| Stop::usage(format!("{}: {error}", text.name)))?;
+    Ok((profile, text.text))
 }

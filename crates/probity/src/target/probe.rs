@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use classify::{Class, Observation, Request, classify};
+use classify::{Class, CutKind, Observation, Request, classify};
 use contract::case::{Case, CaseId, Origin, Traits};
 use contract::conformance::feature::Feature;
 use contract::conformance::probe::{self, Question, Support};
@@ -22,6 +22,8 @@ use crate::exit::{Exit, Stop};
 pub const LISTED_MAX: usize = 20;
 /// Listed names that are tried before the target is taken to serve none.
 const LISTED_TRIED_MAX: usize = 3;
+/// Hangs after which questions are no more asked twice: at five seconds each, half a minute each way.
+const HANGS_MAX: usize = 6;
 /// Between two looks whether the target is up.
 const READY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -72,6 +74,11 @@ pub async fn probe(contract: &Contract, plan: &Plan, asker: &mut Asker) -> Resul
             break;
         }
     }
+    if asker.hung > 0 && asker.hung == asker.asked {
+        let time = asker.patience().as_secs_f64();
+        let why = format!("the target hangs: POST /v1/messages has no answer in {time} s");
+        return Err(Stop::new(Exit::NotChecked, why));
+    }
     if first != Support::Works {
         version = newest;
     }
@@ -82,7 +89,12 @@ pub async fn probe(contract: &Contract, plan: &Plan, asker: &mut Asker) -> Resul
     let thinking = if thinks { "adaptive" } else { "enabled" };
     let mut probed = vec![(Feature::Messages, first)];
     for Question { feature, request } in probe::questions(version, &model, thinking) {
-        let observation = asker.ask(&case_of(feature.name(), &request)).await;
+        let case = case_of(feature.name(), &request);
+        let mut observation = asker.ask(&case).await;
+        if is_hang(&observation) && asker.hung <= HANGS_MAX {
+            // Once may be chance.
+            observation = asker.ask(&case).await;
+        }
         probed.push((feature, probe::read(feature, &observation)));
     }
     probed.sort_by_key(|(feature, _)| *feature);
@@ -152,18 +164,32 @@ async fn meet(
     understood(&observation, &facts.models_listed)
 }
 
+fn is_hang(observation: &Observation) -> bool {
+    matches!(observation, Observation::Cut(cut) if cut.kind == CutKind::TimedOut)
+}
+
 /// Whether another model in its place might be served.
 fn may_be_the_model(observation: &Observation) -> bool {
     let Observation::Reply(reply) = observation else { return false };
-    matches!(reply.status, 400..=499) && probe::words(reply).to_lowercase().contains("model")
+    matches!(reply.status, 400..=499) && names_model(&probe::first_words(reply))
+}
+
+/// A router may know no provider of that name.
+fn names_model(words: &str) -> bool {
+    let words = words.to_lowercase();
+    ["model", "provider"].iter().any(|name| words.contains(name))
 }
 
 /// What the answer to the plainest message says; an error if it says why nothing else is worth asking.
 fn understood(observation: &Observation, listed: &[String]) -> Result<Support, Stop> {
     let support = probe::read(Feature::Messages, observation);
     let words = match observation {
-        Observation::Reply(reply) => probe::words(reply),
+        Observation::Reply(reply) => probe::first_words(reply),
         Observation::Cut(_) | Observation::Unsendable(_) => String::new(),
+    };
+    let names = match listed {
+        [] => "--model NAME names one that it does".to_owned(),
+        names => format!("it lists {}: --model NAME takes one", names.join(", ")),
     };
     let said = |what: String| Stop::new(Exit::NotChecked, what);
     match (classify(observation), &support) {
@@ -171,15 +197,18 @@ fn understood(observation: &Observation, listed: &[String]) -> Result<Support, S
             "the target refuses the key ({words}): it is taken from ANTHROPIC_API_KEY"
         ))),
         (Class::NotFound, _) if may_be_the_model(observation) => {
-            let names = match listed {
-                [] => "--model NAME names one that it does".to_owned(),
-                names => format!("it lists {}: --model NAME takes one", names.join(", ")),
-            };
             Err(said(format!("the target does not know the model ({words}); {names}")))
         }
-        (_, Support::Missing(status)) => Err(said(format!(
-            "there is no Messages API at the target: POST /v1/messages is answered {status}"
-        ))),
+        (_, Support::Missing(status)) => {
+            let answer = format!("POST /v1/messages is answered {status}");
+            Err(said(match &*words {
+                "" => format!("there is no Messages API at the target: {answer}, and nothing else"),
+                words if names_model(words) => format!(
+                    "there is no Messages API at the target, or not for that model: {answer} ({words}); {names}"
+                ),
+                words => format!("there is no Messages API at the target: {answer} ({words})"),
+            }))
+        }
         _ => Ok(support),
     }
 }

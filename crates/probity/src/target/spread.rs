@@ -11,7 +11,7 @@ use contract::version::{OperationId, Version};
 
 /// What takes turns: valid requests by what they are about, plain ones first, and the others by the rule they break.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Kind {
+pub(super) enum Kind {
     Valid(usize, Features),
     Other(&'static str, String, bool),
 }
@@ -50,7 +50,8 @@ fn is_valid(kind: &Kind) -> bool {
     matches!(kind, Kind::Valid(..))
 }
 
-fn kind(case: &Case) -> Kind {
+/// What the case is one of many of.
+pub(super) fn kind(case: &Case) -> Kind {
     match &case.origin {
         Origin::Valid => {
             let features = feature::of(case.version, case.operation, &case.request);

@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
 
 use classify::{Body, Headers, Observation, Request};
 use contract::case::{Case, Origin};
 use contract::corpus::{self, Plan};
 use contract::version::OperationId;
-use mock::{Answer, Chunk, Config, Now, Pace, Rules, State};
+use mock::{Answer, Chunk};
 use probity::settings;
 use probity::specs::{Overrides, Specs};
 use probity::twins::{self, Twins};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use wire::send::{Connections, Sender, send};
-use wire::serve::{BODY_TIME_MAX, Brain, Manner};
 use wire::target::{Key, Target};
+
+use crate::common::{self, serve};
 
 /// The key that the tool shows to local servers when it has none.
 const KEY: &str = "sk-ant-api03-probity-test-key";
@@ -50,6 +50,7 @@ const FAITHFUL: Gateway = Gateway { answers: |_| None, asks: |_| {}, tells: |_| 
 
 fn gateway(name: &str) -> Gateway {
     match name {
+        "ends-every-turn" => Gateway { tells: end_turn, ..FAITHFUL },
         "faithful" => FAITHFUL,
         "flattens-results" => Gateway { asks: flatten_results, ..FAITHFUL },
         "has-no-models" => Gateway { answers: has_no_models, ..FAITHFUL },
@@ -61,6 +62,14 @@ fn gateway(name: &str) -> Gateway {
         "refuses-thinking" => Gateway { answers: refuse_thinking, ..FAITHFUL },
         _ => panic!("no gateway {name}"),
     }
+}
+
+/// Whatever cut the answer off, it is told as the end of the turn.
+fn end_turn(answer: &mut Answer) {
+    const ENDED: &str = r#""stop_reason":"end_turn""#;
+    let cut = [r#""stop_reason":"max_tokens""#, r#""stop_reason":"refusal""#];
+    let bytes = cut.iter().fold(body(answer), |text, reason| text.replace(reason, ENDED)).into();
+    answer.chunks = vec![Chunk { bytes, delay_ms: 0 }];
 }
 
 /// A result that is a list of blocks goes on as the text of that list.
@@ -191,48 +200,14 @@ fn through(gateway: Gateway, request: &Request, behind: impl Fn(&Request) -> Ans
     answer
 }
 
-/// A server that answers every request by that function until the test process ends.
-fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> SocketAddr {
-    let brain: Brain = Arc::new(move |request, trouble| match trouble {
-        None => answer(request),
-        Some(trouble) => mock::trouble(1, request, trouble),
-    });
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || {
-        runtime().block_on(async move {
-            let manner =
-                Manner { latency: Duration::ZERO, body_time_max: BODY_TIME_MAX, version: None };
-            let any = "127.0.0.1:0".parse().unwrap();
-            let server = wire::serve::start(any, brain, manner).await.unwrap();
-            tell.send(server.address).unwrap();
-            std::future::pending::<()>().await;
-        });
-    });
-    told.recv().unwrap()
-}
-
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// Our mock in this process, behind that gateway.
 pub(crate) fn mock_behind(name: &str) -> SocketAddr {
-    let (gateway, state) = (gateway(name), Mutex::new(State::new()));
-    serve(move |request| {
-        through(gateway, request, |request| answer(&mut state.lock().unwrap(), request))
-    })
-}
-
-fn answer(state: &mut State, request: &Request) -> Answer {
-    let config = Config {
-        key: Some(KEY.to_owned()),
-        rules: Rules::All,
-        seed: 1,
-        pace: Pace::Instant,
-        limits: None,
-    };
-    let now = Now::at_date(&SPECS.contract.as_of).unwrap();
-    mock::answer(state, &SPECS.contract, &config, request, now)
+    let (gateway, mock) = (gateway(name), common::mock(Some(KEY)));
+    serve(move |request| through(gateway, request, &mock))
 }
 
 /// A request to another server; its answer, without what is only about the connection.
@@ -342,11 +317,13 @@ fn told(code: Option<i32>, said: String, report: &Value) -> Told {
 /// Streams and plain answers of that gateway and of a faithful one, in those cases in which the defect strikes.
 pub(crate) async fn twins(name: &str) -> (Twins, Twins) {
     let gateway = gateway(name);
-    let cases: Vec<Case> = streaming().filter(|case| is_struck(gateway, &case.request)).collect();
+    let mock = common::mock(Some(KEY));
+    let is_struck = |case: &Case| is_struck(gateway, &mock, &case.request);
+    let cases: Vec<Case> = streaming().filter(is_struck).collect();
     let ask = async |name: &str| {
         let target = Target::local(mock_behind(name), Key::new(KEY.to_owned())).unwrap();
         let sender = Sender::new(target, Connections::Fresh, DEADLINE_MS);
-        twins::check(&sender, cases.iter()).await
+        twins::check(cases.iter(), async |case| Some(twins::compare(&sender, case).await)).await
     };
     (ask(name).await, ask("faithful").await)
 }
@@ -360,12 +337,12 @@ fn streaming() -> impl Iterator<Item = Case> {
     })
 }
 
-fn is_struck(gateway: Gateway, request: &Request) -> bool {
+fn is_struck(gateway: Gateway, mock: impl Fn(&Request) -> Answer, request: &Request) -> bool {
     let mut request = request.clone();
     for (_, value) in &mut request.headers.0 {
         *value = Key::new(KEY.to_owned()).fill(value).into_owned().into();
     }
-    let before = answer(&mut State::new(), &request);
+    let before = mock(&request);
     let mut after = before.clone();
     (gateway.tells)(&mut after);
     body(&before) != body(&after)

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the message")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod gateway;
 mod recorder;
 mod trial;

@@ -20,6 +20,8 @@ pub(crate) struct Plant {
 pub(crate) const SET_COOKIE: &str = "set-cookie";
 /// What stands in the query of the place that the server sends people to.
 pub(crate) const LOCATION: &str = "location";
+/// A key that the server has for servers of its own, and tells everybody.
+pub(crate) const OF_SERVER: &str = "an admin key";
 /// The password in an address.
 pub(crate) const USER_INFO: &str = "userinfo";
 

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use crate::plants::{LOCATION, LOOKALIKES, SET_COOKIE, USER_INFO, of, plants};
+use crate::plants::{LOCATION, LOOKALIKES, OF_SERVER, SET_COOKIE, USER_INFO, of, plants};
 use crate::scan;
 
 /// No secret is so short that it passes in one piece.
@@ -227,11 +227,13 @@ fn echoed(told: &str) -> String {
     };
     let percent: String = told.bytes().map(hex).collect();
     let (packed, given, alike) = (BASE64.encode(told), of(SET_COOKIE), LOOKALIKES.join(" | "));
-    format!("{told} | {percent} | {packed} | {given} | {alike}")
+    let own = of(OF_SERVER);
+    format!("{own} | {told} | {percent} | {packed} | {given} | {alike}")
 }
 
 fn error(told: &str) -> String {
-    let error = json!({"type": "authentication_error", "message": echoed(told)});
+    let error =
+        json!({"type": "authentication_error", "message": echoed(told), "code": of(OF_SERVER)});
     let body =
         json!({"type": "error", "error": error, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"});
     // The same once more, with every dash and dot escaped.

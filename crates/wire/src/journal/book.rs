@@ -12,7 +12,8 @@ use classify::{Observation, Request};
 use contract::case::CaseId;
 use serde::Deserialize;
 
-use super::line::{First, Last, Line, digest};
+use super::beside::{Beside, Gone, Probe, Said};
+use super::line::{First, Last, Line, Step, digest};
 use super::{BODY_BYTES_MAX, Head, Judged, VERSION};
 
 /// A body whose every byte is written as six, and its case; a longer line is not one of ours.
@@ -27,7 +28,14 @@ pub struct Book {
     pub whole_bytes: u64,
     /// Cases that were not sent, by reason, if the run came to its end.
     pub skipped: Option<BTreeMap<String, usize>>,
+    /// What the target was found to have, if it is not our own mock.
+    pub probe: Option<Probe>,
+    /// How the target went, if that was the end of the run.
+    pub gone: Option<Gone>,
     places: BTreeMap<CaseId, Place>,
+    /// Steps of chains, which are no cases of the corpus.
+    steps: BTreeMap<CaseId, Place>,
+    twins: BTreeMap<CaseId, Said>,
     file: Mutex<File>,
 }
 
@@ -37,6 +45,7 @@ struct Place {
     len: usize,
     digest: String,
     is_cut: bool,
+    is_step: bool,
 }
 
 /// One line read back.
@@ -90,7 +99,11 @@ impl Book {
             is_torn: false,
             whole_bytes: first.len() as u64,
             skipped: None,
+            probe: None,
+            gone: None,
             places: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            twins: BTreeMap::new(),
             file: Mutex::new(File::open(path).map_err(io)?),
         };
         let mut number = 1;
@@ -112,12 +125,23 @@ impl Book {
     /// A case that stands there twice was sent twice: the later answer counts.
     fn note(&mut self, line: &[u8]) -> Result<(), String> {
         let mark: Mark = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-        self.skipped = None;
+        // What was the end is none if a later run went on behind it.
+        (self.skipped, self.gone) = (None, None);
+        let (at, len) = (self.whole_bytes, line.len());
         match mark {
-            Mark::Case { id, request, observation } => {
-                let (at, len, is_cut) = (self.whole_bytes, line.len(), observation.is_cut());
-                self.places.insert(CaseId(id), Place { at, len, digest: request.digest, is_cut });
+            Mark::Case(case) => {
+                let (id, place) = case.place(at, len, false);
+                self.places.insert(id, place);
             }
+            Mark::Step { step } => {
+                let (id, place) = step.place(at, len, true);
+                self.steps.insert(id, place);
+            }
+            Mark::Beside(Beside::Probe(probe)) => self.probe = Some(*probe),
+            Mark::Beside(Beside::Twin(twin)) => {
+                self.twins.insert(CaseId(twin.case), twin.said);
+            }
+            Mark::Beside(Beside::Gone(gone)) => self.gone = Some(gone),
             Mark::Last(Last { skipped }) => self.skipped = Some(skipped),
         }
         self.whole_bytes += line.len() as u64;
@@ -126,26 +150,39 @@ impl Book {
 
     /// Whether the answer to just this request is there, and whole.
     pub fn answers(&self, id: &CaseId, request: &Request) -> bool {
-        self.places.get(id).is_some_and(|place| !place.is_cut && place.digest == digest(request))
+        self.place(id).is_some_and(|place| !place.is_cut && place.digest == digest(request))
     }
 
     /// Whether the case is there and asked something else.
     pub fn asked_otherwise(&self, id: &CaseId, request: &Request) -> bool {
-        self.places.get(id).is_some_and(|place| place.digest != digest(request))
+        self.place(id).is_some_and(|place| place.digest != digest(request))
     }
 
-    /// The line of that case. It was read once before, so that an error is the disk's.
+    /// The line of that case or step. It was read once before, so that an error is the disk's.
     pub fn entry(&self, id: &CaseId) -> io::Result<Option<Entry>> {
-        let Some(place) = self.places.get(id) else { return Ok(None) };
+        let Some(place) = self.place(id) else { return Ok(None) };
         let mut line = vec![0; place.len];
         {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(place.at))?;
             file.read_exact(&mut line)?;
         }
-        entry(&line).map(Some).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
+        entry(&line, place.is_step)
+            .map(Some)
+            .map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
     }
 
+    /// What came of comparing the stream of that case with its plain answer.
+    pub fn twin(&self, id: &CaseId) -> Option<&Said> {
+        self.twins.get(id)
+    }
+
+    /// Cases of the corpus and steps of chains have no names in common.
+    fn place(&self, id: &CaseId) -> Option<&Place> {
+        self.places.get(id).or_else(|| self.steps.get(id))
+    }
+
+    /// The cases of the corpus, without the steps of chains.
     pub fn ids(&self) -> BTreeSet<&CaseId> {
         self.places.keys().collect()
     }
@@ -169,10 +206,27 @@ const TORN_HEAD: &[u8] = b"{\"journal\":\"probity\",";
 
 /// What the index needs of a line.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "it is not one of the lines that a journal has")]
 enum Mark {
-    Case { id: String, request: Asked, observation: Length },
+    Case(CaseMark),
+    Step { step: CaseMark },
+    Beside(Beside),
     Last(Last),
+}
+
+#[derive(Deserialize)]
+struct CaseMark {
+    id: String,
+    request: Asked,
+    observation: Length,
+}
+
+impl CaseMark {
+    fn place(self, at: u64, len: usize, is_step: bool) -> (CaseId, Place) {
+        let is_cut = self.observation.is_cut();
+        let place = Place { at, len, digest: self.request.digest, is_cut, is_step };
+        (CaseId(self.id), place)
+    }
 }
 
 #[derive(Deserialize)]
@@ -233,8 +287,12 @@ fn next_line(from: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     Ok((count > 0).then_some(line))
 }
 
-fn entry(line: &[u8]) -> Result<Entry, String> {
-    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+fn entry(line: &[u8], is_step: bool) -> Result<Entry, String> {
+    let line: Line = match is_step {
+        true => serde_json::from_slice(line).map(|Step { step }| step),
+        false => serde_json::from_slice(line),
+    }
+    .map_err(|error| error.to_string())?;
     let (observation, truncated) = line.observation.back()?;
     Ok(Entry { id: CaseId(line.id), observation, truncated, judged: line.judged })
 }

@@ -15,12 +15,13 @@ use crate::record::secrets::Secrets;
 use crate::target::Key;
 
 /// The header fields that classes and rules hang on. None of them carries a credential.
-const HEADERS: [&str; 22] = [
+const HEADERS: [&str; 23] = [
     "accept",
     "allow",
     "anthropic-beta",
     "anthropic-organization-id",
     "anthropic-version",
+    "anthropic-workspace-id",
     "cache-control",
     "cf-ray",
     "connection",
@@ -41,7 +42,11 @@ const HEADERS: [&str; 22] = [
 ];
 
 /// Rate-limit fields come in many names.
-const HEADER_PREFIX: &str = "anthropic-ratelimit-";
+const HEADER_PREFIXES: [&str; 3] =
+    ["anthropic-fast-", "anthropic-priority-", "anthropic-ratelimit-"];
+
+/// And so does the id of a request, which a gateway may call otherwise.
+const REQUEST_IDS: [&str; 2] = ["request-id", "requestid"];
 
 /// The first line.
 #[derive(Deserialize, Serialize)]
@@ -52,13 +57,19 @@ pub(super) struct First {
     pub(super) head: Head,
 }
 
-/// Every other line.
+/// The line of a case.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Line {
     pub(super) id: String,
     pub(super) request: Summary,
     pub(super) judged: Judged,
     pub(super) observation: Seen,
+}
+
+/// The line of a step: that of a case, one deeper.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Step {
+    pub(super) step: Line,
 }
 
 /// The last line of a run that came to its end.
@@ -229,5 +240,7 @@ fn allowed(headers: &Headers, key: &Key) -> Vec<(String, String)> {
 /// Whether the values of that header field may be repeated.
 pub fn is_allowed(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    HEADERS.contains(&&*name) || name.starts_with(HEADER_PREFIX)
+    HEADERS.contains(&&*name)
+        || HEADER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || REQUEST_IDS.iter().any(|id| name.ends_with(id))
 }

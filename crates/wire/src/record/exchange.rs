@@ -3,7 +3,13 @@
 //! The answer's body is kept as it came, and beside it when each of its chunks came and how long it was: cutting the
 //! body at those lengths gives the chunks back. Headers pass the list of the [journal](crate::journal); those that
 //! did not are named, so that a reader can tell a header that was withheld from one that was never there.
+//!
+//! A packed body stays as it came if it unpacks and holds no secret. If it holds one it is written unpacked and masked,
+//! without the headers that spoke of the packed form; the lengths of the chunks are still those of what came. What
+//! cannot be looked into, because it is damaged, unpacks to too much or is packed in an unknown way, is left out with
+//! its length and the reason. The price is that a server that damages packed bodies is seen by that note alone.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use base64::Engine;
@@ -12,6 +18,7 @@ use bytes::Bytes;
 use classify::{Body, Cut, CutKind, Headers, Observation, Reply, Request};
 use serde::{Deserialize, Serialize};
 
+use super::packed::{self, Trouble};
 use super::secrets::Secrets;
 use crate::journal::is_allowed;
 
@@ -94,6 +101,12 @@ pub struct Kept {
     /// Whether what is kept is only the beginning.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// The coding under which it came, if it is written without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpacked: Option<String>,
+    /// Why none of it is kept: `1204 bytes of br, not looked into: …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<String>,
 }
 
 /// How the exchange ended.
@@ -144,22 +157,33 @@ impl Asked {
         secrets: &Secrets,
     ) -> Self {
         let withheld = request.headers.iter().filter(|(name, _)| !is_allowed(name));
+        let kept = Kept::of(&request.headers, body, is_whole, secrets);
+        let body = Kept { bytes, truncated: kept.truncated || !is_whole, ..kept };
         Self {
             method: secrets.scrub(&request.method),
             target: secrets.scrub_target(&request.target),
-            headers: allowed(&request.headers, secrets),
+            headers: allowed(&request.headers, &body, secrets),
             withheld: withheld.map(|(name, _)| secrets.scrub(name)).collect(),
-            body: Kept { truncated: !is_whole, ..Kept::of(body, bytes, secrets) },
+            body,
         }
     }
 }
 
 impl Answered {
-    pub(super) fn of(reply: &Reply, bytes: u64, chunks: Vec<Chunk>, secrets: &Secrets) -> Self {
+    pub(super) fn of(
+        reply: &Reply,
+        is_over: bool,
+        bytes: u64,
+        chunks: Vec<Chunk>,
+        secrets: &Secrets,
+    ) -> Self {
+        let is_cut = (reply.body.len() as u64) < bytes;
+        let kept = Kept::of(&reply.headers, &reply.body, is_over && !is_cut, secrets);
+        let body = Kept { bytes, truncated: kept.truncated || is_cut, ..kept };
         Self {
             status: reply.status,
-            headers: allowed(&reply.headers, secrets),
-            body: Kept::of(&reply.body, bytes, secrets),
+            headers: allowed(&reply.headers, &body, secrets),
+            body,
             chunks,
         }
     }
@@ -170,15 +194,38 @@ impl Answered {
 }
 
 impl Kept {
-    fn of(body: &[u8], bytes: u64, secrets: &Secrets) -> Self {
-        let clean = secrets.mask(body);
-        let truncated = (body.len() as u64) < bytes;
-        match String::from_utf8(clean.into_owned()) {
-            Ok(text) => Self { text: Some(text), base64: None, bytes, truncated },
-            Err(error) => {
-                let base64 = Some(BASE64.encode(error.as_bytes()));
-                Self { text: None, base64, bytes, truncated }
+    fn of(headers: &Headers, body: &[u8], is_whole: bool, secrets: &Secrets) -> Self {
+        let named = packed::coding(headers, body);
+        let coding = named.or_else(|| packed::coding_by_magic(body).map(str::to_owned));
+        let Some(coding) = coding else { return Self::masked(body, secrets) };
+        let unpacked = match packed::unpack(&coding, body) {
+            Ok(inner) if packed::coding_by_magic(&inner).is_some() => Err("it is packed twice"),
+            Ok(inner) => Ok(inner),
+            Err(Trouble::Broken(before)) if !is_whole => Ok(before),
+            Err(Trouble::Broken(_)) => Err("it does not unpack"),
+            Err(Trouble::TooMuch) => Err("it unpacks to too much"),
+            Err(Trouble::Unknown) => Err("a coding that is not read here"),
+        };
+        let is_clean = |bytes: &[u8]| matches!(secrets.mask(bytes), Cow::Borrowed(_));
+        match unpacked {
+            // Behind the packed part there may be another.
+            Ok(inner) if is_whole && is_clean(&inner) && is_clean(body) => Self::text_or_not(body),
+            Ok(inner) => Self { unpacked: Some(coding), ..Self::masked(&inner, secrets) },
+            Err(why) => {
+                let what = format!("{} bytes of {coding}, not looked into: {why}", body.len());
+                Self { truncated: true, unseen: Some(secrets.scrub(&what)), ..Self::default() }
             }
+        }
+    }
+
+    fn masked(body: &[u8], secrets: &Secrets) -> Self {
+        Self::text_or_not(&secrets.mask(body))
+    }
+
+    fn text_or_not(body: &[u8]) -> Self {
+        match std::str::from_utf8(body) {
+            Ok(text) => Self { text: Some(text.to_owned()), ..Self::default() },
+            Err(_) => Self { base64: Some(BASE64.encode(body)), ..Self::default() },
         }
     }
 
@@ -201,8 +248,13 @@ pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()>
     out.flush()
 }
 
-fn allowed(headers: &Headers, secrets: &Secrets) -> Vec<(String, String)> {
-    let kept = headers.iter().filter(|(name, _)| is_allowed(name));
+/// What may be repeated of a head, and is true of the body as it is kept.
+fn allowed(headers: &Headers, body: &Kept, secrets: &Secrets) -> Vec<(String, String)> {
+    let is_of_packed = |name: &str| {
+        ["content-encoding", "content-length"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    let is_true = |name: &str| body.unpacked.is_none() || !is_of_packed(name);
+    let kept = headers.iter().filter(|(name, _)| is_allowed(name) && is_true(name));
     let clean = |value: &str| secrets.scrub_target(value);
     kept.map(|(name, value)| (name.to_owned(), clean(value))).collect()
 }

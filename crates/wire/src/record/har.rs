@@ -119,6 +119,12 @@ fn content(body: &Kept, headers: &[(String, String)], encoding: &str) -> Value {
     if body.truncated {
         content["_truncated"] = true.into();
     }
+    if let Some(coding) = &body.unpacked {
+        content["comment"] = format!("it came as {coding}").into();
+    }
+    if let Some(why) = &body.unseen {
+        content["comment"] = why.as_str().into();
+    }
     content
 }
 

@@ -151,7 +151,8 @@ impl Drop for Tab {
         let chunks = std::mem::take(&mut self.chunks);
         let answer = self.reply.take().map(|reply| {
             let body = std::mem::take(&mut self.got.kept).into();
-            Answered::of(&Reply { body, ..reply }, self.got.bytes, chunks, &secrets)
+            let is_over = self.end == End::Complete;
+            Answered::of(&Reply { body, ..reply }, is_over, self.got.bytes, chunks, &secrets)
         });
         let is_cut_off = self.end == End::ClientLeft && self.is_over.load(Ordering::Relaxed);
         (self.keep)(&Exchange {

@@ -210,7 +210,7 @@ fn basic(value: &str) -> Option<Vec<u8>> {
 }
 
 /// Where the next key of the API stands, however its characters are escaped.
-fn key(bytes: &[u8], mut from: usize) -> Option<Range<usize>> {
+pub(crate) fn key(bytes: &[u8], mut from: usize) -> Option<Range<usize>> {
     let may_begin = |byte: &u8| matches!(byte, b's' | b'\\' | b'%');
     while let Some(skipped) = bytes.get(from..)?.iter().position(may_begin) {
         let start = from + skipped;

@@ -1,10 +1,11 @@
 //! Rules of the grammar: what breaks one is no message any more.
 
-use super::{Rule, Told};
+use super::{Rule, Sight, Told};
 
 pub(super) const ROWS: [Told; 36] = [
     Told {
         rule: Rule::AfterMessageStop,
+        sight: Sight::Stream,
         id: "stream/after-message-stop",
         sentence: "Nothing of the message follows `message_stop`; the stream ends there. Only the first event too many is named.",
         remedy: "Send one message per stream and end the response after `message_stop`.",
@@ -12,6 +13,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::BlockAfterMessageDelta,
+        sight: Sight::Block,
         id: "stream/block-after-message-delta",
         sentence: "All blocks are over when the first `message_delta` comes: it sums the message up.",
         remedy: "Hold `message_delta` back until every block has stopped.",
@@ -19,6 +21,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::BlockLeftOpen,
+        sight: Sight::Block,
         id: "stream/block-left-open",
         sentence: "Every block that starts stops, before `message_delta` and `message_stop`.",
         remedy: "Send `content_block_stop` for the open block, also when the upstream ends without one.",
@@ -26,6 +29,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::BlockMissing,
+        sight: Sight::Block,
         id: "stream/block-missing",
         sentence: "`content_block_start` carries the block that starts, and the block its `type`.",
         remedy: "Write the block into `content_block`, empty as it is at its start.",
@@ -33,6 +37,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::BlockOverlap,
+        sight: Sight::Block,
         id: "stream/block-overlap",
         sentence: "One block stops before the next one starts.",
         remedy: "Close the open block when the upstream switches from text to a call, or from one call to the next.",
@@ -40,6 +45,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DataEmpty,
+        sight: Sight::Stream,
         id: "stream/data-empty",
         sentence: "Every event of the message carries data.",
         remedy: "Leave out events that have nothing to say; keep-alives are `ping` events or comments.",
@@ -47,6 +53,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DataNotJson,
+        sight: Sight::Stream,
         id: "stream/data-not-json",
         sentence: "The data of an event is JSON. Clients either stop at what is not, or skip it and lose text in silence.",
         remedy: "Write each event with a JSON library and in one piece; look for a proxy that cuts or injects.",
@@ -54,6 +61,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DataNotObject,
+        sight: Sight::Stream,
         id: "stream/data-not-object",
         sentence: "The data of an event is a JSON object.",
         remedy: "Wrap what is sent in the object that its event has.",
@@ -61,6 +69,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DataNotUtf8,
+        sight: Sight::Stream,
         id: "stream/data-not-utf8",
         sentence: "The stream is UTF-8. Text is cut between characters, not between bytes.",
         remedy: "Decode the upstream with a decoder that keeps the bytes of half a character until the rest arrives.",
@@ -68,6 +77,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DeltaAfterStop,
+        sight: Sight::Delta,
         id: "stream/delta-after-stop",
         sentence: "No delta comes for a block that has stopped.",
         remedy: "Start a new block when the upstream returns to text or reasoning after another block.",
@@ -75,6 +85,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DeltaMissing,
+        sight: Sight::Delta,
         id: "stream/delta-missing",
         sentence: "`content_block_delta` carries a `delta`, and the delta its `type`.",
         remedy: "Write the piece into `delta` with the type that fits the block.",
@@ -82,6 +93,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DeltaTypeMismatch,
+        sight: Sight::Delta,
         id: "stream/delta-type-mismatch",
         sentence: "A delta fits the block it is for: text and citations into text, JSON into calls, thinking and signatures into thinking.",
         remedy: "Close the open block and start one of the right type before the delta.",
@@ -89,6 +101,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DeltaUnopened,
+        sight: Sight::Delta,
         id: "stream/delta-unopened",
         sentence: "A delta comes for a block that has started. SDKs look the block up by its index and fail.",
         remedy: "Send `content_block_start` before the first delta, also when the upstream does not announce the block.",
@@ -96,6 +109,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DuplicateSignature,
+        sight: Sight::Thinking,
         id: "stream/duplicate-signature",
         sentence: "A thinking block has one signature, whole in one delta.",
         remedy: "Collect the signature and send it once, right before the block stops.",
@@ -103,6 +117,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DuplicateStart,
+        sight: Sight::Stream,
         id: "stream/duplicate-start",
         sentence: "A stream has one `message_start`, its first event. After a second one nobody knows to which message the blocks belong.",
         remedy: "Remember that the message has started; a retry upstream must not start it again.",
@@ -110,6 +125,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::DuplicateStop,
+        sight: Sight::Block,
         id: "stream/duplicate-stop",
         sentence: "A block stops once.",
         remedy: "Forget a block when it stops.",
@@ -117,6 +133,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::ErrorAfterStop,
+        sight: Sight::Error,
         id: "stream/error-after-stop",
         sentence: "No `error` follows `message_stop`: the message is complete, and the client has acted on it.",
         remedy: "Drop what goes wrong after the message; log it at the server.",
@@ -124,6 +141,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::EventBeforeStart,
+        sight: Sight::Stream,
         id: "stream/event-before-start",
         sentence: "The stream begins with `message_start`. Only the first event before it is named.",
         remedy: "Send `message_start` as soon as the upstream answers, before anything else.",
@@ -131,6 +149,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::EventTooLong,
+        sight: Sight::Stream,
         id: "stream/event-too-long",
         sentence: "A line has at most 16 MB and an event 32 MB; nothing after a longer one was read.",
         remedy: "Send long texts as many deltas; look for line ends that got lost.",
@@ -138,6 +157,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::EventUnnamed,
+        sight: Sight::Stream,
         id: "stream/event-unnamed",
         sentence: "Every event has an `event` line. Clients that go by it, the official SDKs among them, lose an event without.",
         remedy: "Write `event: TYPE` before the data.",
@@ -145,6 +165,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::IndexGap,
+        sight: Sight::Block,
         id: "stream/index-gap",
         sentence: "Blocks are numbered 0, 1, 2 and so on without a gap.",
         remedy: "Count the blocks that were sent, not those of the upstream.",
@@ -152,6 +173,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::IndexMissing,
+        sight: Sight::Block,
         id: "stream/index-missing",
         sentence: "Every event of a block has its `index`, a whole number.",
         remedy: "Write the index of the block as a number into each of its events.",
@@ -159,6 +181,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::IndexReused,
+        sight: Sight::Block,
         id: "stream/index-reused",
         sentence: "Every block has an index of its own.",
         remedy: "Take the next index for each new block, also after a change of its type.",
@@ -166,6 +189,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::LoneSurrogate,
+        sight: Sight::Stream,
         id: "stream/lone-surrogate",
         sentence: "Escapes in the data name whole characters. Half of a surrogate pair is none, and strict readers refuse it.",
         remedy: "Cut texts between characters rather than between UTF-16 units.",
@@ -173,6 +197,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::MessageMissing,
+        sight: Sight::Message,
         id: "stream/message-missing",
         sentence: "`message_start` carries the `message`.",
         remedy: "Write the whole message into it, with no content and with its first usage.",
@@ -180,6 +205,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::NameTypeMismatch,
+        sight: Sight::Stream,
         id: "stream/name-type-mismatch",
         sentence: "The `event` line and the `type` in the data say the same.",
         remedy: "Write both from one value.",
@@ -187,6 +213,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::NoMessageDelta,
+        sight: Sight::Stream,
         id: "stream/no-message-delta",
         sentence: "A `message_delta` with the stop reason comes before `message_stop`.",
         remedy: "Send it when the upstream ends, with the stop reason and the usage.",
@@ -194,6 +221,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::SignatureMissing,
+        sight: Sight::Thinking,
         id: "stream/signature-missing",
         sentence: "A thinking block that was not cut short ends with its signature.",
         remedy: "Send a `signature_delta` before the block stops.",
@@ -201,6 +229,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::SignatureNotLast,
+        sight: Sight::Thinking,
         id: "stream/signature-not-last",
         sentence: "No thinking follows the signature of its block.",
         remedy: "Start a new block for further thinking.",
@@ -208,6 +237,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::StopReasonMissing,
+        sight: Sight::Stream,
         id: "stream/stop-reason-missing",
         sentence: "`message_delta` gives a stop reason before `message_stop` comes.",
         remedy: "Map every way in which the upstream ends to a stop reason; null is none.",
@@ -215,6 +245,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::StopUnopened,
+        sight: Sight::Block,
         id: "stream/stop-unopened",
         sentence: "A block that stops has started.",
         remedy: "Send `content_block_stop` only for blocks that were announced.",
@@ -222,6 +253,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::ToolJsonIncomplete,
+        sight: Sight::Call,
         id: "stream/tool-json-incomplete",
         sentence: "The pieces of a call's input make whole JSON when the block stops, unless the answer was cut short. Half an input must not be run.",
         remedy: "Send all of the arguments before the block stops; report a lost upstream as an `error`.",
@@ -229,6 +261,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::ToolJsonInvalid,
+        sight: Sight::Call,
         id: "stream/tool-json-invalid",
         sentence: "The pieces of a call's input, put together, are JSON.",
         remedy: "Hand the arguments through as they come, each piece once and in order.",
@@ -236,6 +269,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::ToolJsonNotObject,
+        sight: Sight::Call,
         id: "stream/tool-json-not-object",
         sentence: "The input of a call is an object.",
         remedy: "Parse arguments that the upstream sends as a text within JSON.",
@@ -243,6 +277,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::ToolJsonTrailing,
+        sight: Sight::Call,
         id: "stream/tool-json-trailing",
         sentence: "Nothing follows the object of a call's input. A repeated or foreign piece makes it unreadable.",
         remedy: "Keep the pieces of parallel calls apart, and send none twice.",
@@ -250,6 +285,7 @@ pub(super) const ROWS: [Told; 36] = [
     },
     Told {
         rule: Rule::TypeMissing,
+        sight: Sight::Stream,
         id: "stream/type-missing",
         sentence: "The data of an event has its `type`, the same as its `event` line.",
         remedy: "Write the type into the data, too: SDKs tell events apart by it.",

@@ -1,10 +1,11 @@
 //! Rules about what the events carry: most clients still understand an answer that breaks one.
 
-use super::{Rule, Told};
+use super::{Rule, Sight, Told};
 
 pub(super) const ROWS: [Told; 37] = [
     Told {
         rule: Rule::CitationMissing,
+        sight: Sight::Citation,
         id: "stream/citation-missing",
         sentence: "A `citations_delta` carries one citation, an object with a `type`.",
         remedy: "Send each citation in a delta of its own, under `citation`.",
@@ -12,6 +13,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::DeltaFieldMissing,
+        sight: Sight::Delta,
         id: "stream/delta-field-missing",
         sentence: "Every delta carries its piece: `text`, `partial_json`, `thinking` or `signature`, a text each.",
         remedy: "Leave out deltas without a piece; null is no piece.",
@@ -19,6 +21,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::DoneMarker,
+        sight: Sight::Stream,
         id: "stream/done-marker",
         sentence: "The stream has no `[DONE]`: it ends with `message_stop`. The mark is of another vendor.",
         remedy: "Drop the mark when translating.",
@@ -26,6 +29,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::EmptyTextBlock,
+        sight: Sight::OwnCall,
         id: "stream/empty-text-block",
         sentence: "A call has no empty text block beside it: sent back in the next turn, such a block is refused.",
         remedy: "Start a text block with its first piece of text and not before.",
@@ -33,6 +37,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ErrorMalformed,
+        sight: Sight::Error,
         id: "stream/error-malformed",
         sentence: "The data of an `error` event is an object whose `error` is an object.",
         remedy: "Write the envelope that error bodies have, in place of the text of the upstream.",
@@ -40,6 +45,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ErrorMessageMissing,
+        sight: Sight::Error,
         id: "stream/error-message-missing",
         sentence: "The error of an `error` event has a `message`.",
         remedy: "Say what went wrong, without what is secret.",
@@ -47,6 +53,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ErrorTerminates,
+        sight: Sight::Error,
         id: "stream/error-terminates",
         sentence: "An `error` event ends the stream. Clients that read on may take the message for whole.",
         remedy: "End the response after the error; no `message_delta` and no `message_stop` after it.",
@@ -54,6 +61,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ErrorTypeMissing,
+        sight: Sight::Error,
         id: "stream/error-type-missing",
         sentence: "The error of an `error` event has a `type`, by which clients know whether to try again.",
         remedy: "Give each error a documented type: `overloaded_error` or `api_error` in most cases.",
@@ -61,6 +69,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::EventNameUnknown,
+        sight: Sight::Stream,
         id: "stream/event-name-unknown",
         sentence: "An event whose data has a known `type` has that type for its name. Clients that go by the name ignore any other.",
         remedy: "Write the type into the `event` line.",
@@ -68,6 +77,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::FinalBlankLineMissing,
+        sight: Sight::Stream,
         id: "stream/final-blank-line-missing",
         sentence: "A blank line ends every event, the last one included. Without it the event is dropped, as the standard says.",
         remedy: "End each event with two line ends.",
@@ -75,6 +85,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ForeignEvent,
+        sight: Sight::Stream,
         id: "stream/foreign-event",
         sentence: "The data of every event has a `type`. Data without one, and without a name, is of another protocol.",
         remedy: "Translate every chunk of the upstream; look for a path that hands chunks through.",
@@ -82,6 +93,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::MessageContentNotEmpty,
+        sight: Sight::Message,
         id: "stream/message-content-not-empty",
         sentence: "The message starts with `\"content\": []`; blocks come with events of their own.",
         remedy: "Send an empty list in `message_start` and the blocks after it.",
@@ -89,6 +101,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::MessageId,
+        sight: Sight::Message,
         id: "stream/message-id",
         sentence: "The message has an `id` that begins with `msg_`.",
         remedy: "Make an id of that form; do not hand the id of the upstream through.",
@@ -96,6 +109,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::MessageModel,
+        sight: Sight::Message,
         id: "stream/message-model",
         sentence: "The message names its `model`.",
         remedy: "Write the model that answers, or the one that was asked for.",
@@ -103,6 +117,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::MessageRole,
+        sight: Sight::Message,
         id: "stream/message-role",
         sentence: "The `role` of the message is `assistant`.",
         remedy: "Write `\"role\": \"assistant\"`.",
@@ -110,6 +125,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::MessageType,
+        sight: Sight::Message,
         id: "stream/message-type",
         sentence: "The `type` of the message is `message`.",
         remedy: "Write `\"type\": \"message\"`.",
@@ -117,6 +133,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::NoEvents,
+        sight: Sight::Stream,
         id: "stream/no-events",
         sentence: "A stream has events. Clients wait for the first one, and some then ask again without streaming.",
         remedy: "Answer with an error status if there is nothing to stream.",
@@ -124,6 +141,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::NoMessageStop,
+        sight: Sight::Stream,
         id: "stream/no-message-stop",
         sentence: "A stream ends with `message_stop` or with an `error`. Anything else is cut off, however properly the connection closes.",
         remedy: "End every message with `message_stop`; send an `error` event if the upstream is lost. As a client, take such an answer for incomplete.",
@@ -135,6 +153,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::RedactedDataMissing,
+        sight: Sight::RedactedThinking,
         id: "stream/redacted-data-missing",
         sentence: "A `redacted_thinking` block starts with all of its `data`.",
         remedy: "Hand the data through as it came.",
@@ -142,6 +161,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::SignatureEmpty,
+        sight: Sight::Thinking,
         id: "stream/signature-empty",
         sentence: "A signature is not empty: thinking without one is refused when it is sent back.",
         remedy: "Hand the signature of the upstream through, or leave the thinking out.",
@@ -149,6 +169,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::StartNotEmpty,
+        sight: Sight::Block,
         id: "stream/start-not-empty",
         sentence: "A block that streams starts empty; its text comes in deltas. Clients that go by deltas lose what it starts with.",
         remedy: "Start with `\"\"` and send the first piece as a delta.",
@@ -156,6 +177,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::StopDetailsUnexpected,
+        sight: Sight::Ending,
         id: "stream/stop-details-unexpected",
         sentence: "`stop_details` tell about a refusal, and come with no other stop reason.",
         remedy: "Leave `stop_details` null unless the stop reason is `refusal`.",
@@ -163,6 +185,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::StopReasonChanged,
+        sight: Sight::Ending,
         id: "stream/stop-reason-changed",
         sentence: "The stop reason that was given stays.",
         remedy: "Send the stop reason once, when it is certain.",
@@ -170,6 +193,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::StopReasonEarly,
+        sight: Sight::Message,
         id: "stream/stop-reason-early",
         sentence: "The message starts with `\"stop_reason\": null`.",
         remedy: "Send the stop reason in `message_delta`.",
@@ -177,6 +201,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::StopReasonIgnoresCall,
+        sight: Sight::OwnCall,
         id: "stream/stop-reason-ignores-call",
         sentence: "A message that calls a tool does not end with `end_turn` or `stop_sequence`. Agents go by the stop reason and would not run the call.",
         remedy: "Map the stop reason by what was sent: with a call of the caller's tools it is `tool_use`.",
@@ -184,6 +209,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::StopReasonWithoutCall,
+        sight: Sight::OwnCall,
         id: "stream/stop-reason-without-call",
         sentence: "A message with the stop reason `tool_use` calls a tool. Agents wait for a call that never came.",
         remedy: "Send the call as a `tool_use` block; a call written as text is none.",
@@ -191,6 +217,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::StopSequenceMissing,
+        sight: Sight::StopSequence,
         id: "stream/stop-sequence-missing",
         sentence: "With the stop reason `stop_sequence` comes the sequence that was met.",
         remedy: "Write it into `stop_sequence` beside the reason.",
@@ -198,6 +225,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::StopSequenceUnexpected,
+        sight: Sight::Ending,
         id: "stream/stop-sequence-unexpected",
         sentence: "`stop_sequence` is null under every other stop reason.",
         remedy: "Leave it null unless the stop reason is `stop_sequence`.",
@@ -205,6 +233,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ToolIdPrefix,
+        sight: Sight::Call,
         id: "stream/tool-id-prefix",
         sentence: "The `id` of a call begins with `toolu_`, that of a server's tool with `srvtoolu_`, that of an MCP tool with `mcptoolu_`.",
         remedy: "Make an id of that form and map the result back; the id of the upstream begins with `call_`.",
@@ -212,6 +241,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ToolIdRepeated,
+        sight: Sight::Calls,
         id: "stream/tool-id-repeated",
         sentence: "Every call of a message has an `id` of its own.",
         remedy: "Make a new id for each call.",
@@ -219,6 +249,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ToolInputStart,
+        sight: Sight::Call,
         id: "stream/tool-input-start",
         sentence: "A call starts with `\"input\": {}`; the input comes in deltas.",
         remedy: "Start with an empty object and send the input as `input_json_delta`.",
@@ -226,6 +257,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ToolNameMissing,
+        sight: Sight::Call,
         id: "stream/tool-name-missing",
         sentence: "A call names its tool when it starts.",
         remedy: "Wait for the name before the block is started.",
@@ -233,6 +265,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::ToolsetInputSplit,
+        sight: Sight::Toolset,
         id: "stream/toolset-input-split",
         sentence: "The input of a call to a toolset's member comes in one piece.",
         remedy: "Collect the input and send it in one delta.",
@@ -240,6 +273,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::UsageDecreases,
+        sight: Sight::Message,
         id: "stream/usage-decreases",
         sentence: "The usage in `message_delta` is cumulative: no count falls, except that a refusal may cost nothing.",
         remedy: "Send the counts of the whole message each time; leave a count out rather than send 0.",
@@ -247,6 +281,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::UsageFieldMissing,
+        sight: Sight::Message,
         id: "stream/usage-field-missing",
         sentence: "The first usage has `input_tokens` and `output_tokens`, every later one `output_tokens`.",
         remedy: "Send 0 where nothing was counted yet.",
@@ -254,6 +289,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::UsageMissing,
+        sight: Sight::Message,
         id: "stream/usage-missing",
         sentence: "`message_start` and `message_delta` carry the `usage`, an object.",
         remedy: "Send the usage in both; SDKs read it without looking whether it is there.",
@@ -261,6 +297,7 @@ pub(super) const ROWS: [Told; 37] = [
     },
     Told {
         rule: Rule::UsageNotCount,
+        sight: Sight::Message,
         id: "stream/usage-not-count",
         sentence: "The counts of the usage are whole numbers, 0 or more.",
         remedy: "Send numbers, neither texts nor fractions; leave out what is not known.",

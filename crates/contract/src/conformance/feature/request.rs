@@ -7,7 +7,7 @@ use super::{Feature, Features};
 use crate::version::{OperationId, Version};
 
 /// A body over this length is about its length, and looking into it costs more than it tells.
-const BODY_BYTES_MAX: u64 = 1 << 20;
+const BODY_BYTES_MAX: usize = 1 << 20;
 /// Items of a batch that are looked at; the rest is drawn from the same.
 const ITEMS_MAX: usize = 16;
 
@@ -18,11 +18,17 @@ pub fn of(version: Version, operation: OperationId, request: &Request) -> Featur
     if request.headers.get("content-encoding").is_some() {
         features.add(Feature::RequestEncoding);
     }
+    if ["authorization", "x-api-key"].iter().all(|name| request.headers.get(name).is_some()) {
+        // Which of the two counts is a question about keys.
+        features.add(Feature::Keys);
+    }
     let body = match &request.body {
-        Body::Bytes(bytes) if (bytes.len() as u64) < BODY_BYTES_MAX => bytes,
-        _ => return features,
+        Body::Bytes(bytes) if bytes.len() < BODY_BYTES_MAX => bytes.clone(),
+        // Once is enough: what is repeated is the same.
+        Body::Repeat { prefix, unit, suffix, .. } => [&prefix[..], unit, suffix].concat().into(),
+        Body::Bytes(_) | Body::Empty => return features,
     };
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return features };
+    let Ok(body) = serde_json::from_slice::<Value>(&body) else { return features };
     match operation {
         OperationId::BatchesCreate => {
             for item in list(&body["requests"]).take(ITEMS_MAX) {
@@ -56,6 +62,9 @@ fn of_params(params: &Value, features: &mut Features) {
         if params.get(field).is_some_and(|value| !value.is_null()) {
             features.add(feature);
         }
+    }
+    if params["max_tokens"] == 0 {
+        features.add(Feature::CacheWarming);
     }
     if params["stream"] == true {
         features.add(Feature::Streaming);

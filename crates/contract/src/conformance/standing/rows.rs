@@ -8,14 +8,19 @@ use std::collections::BTreeMap;
 
 use classify::{Class, stream};
 
+use super::cut::cuts;
+use super::hang::hangs;
 use super::{
     ESSENTIAL, EXAMPLES_MAX, Feature, Features, Note, Profile, Row, Standing, Support,
     expects_success, is_about_answer, is_about_form, tolerated,
 };
+use crate::conformance::altered;
+use crate::conformance::blame::WENT_ON_BROKEN;
 use crate::judge::{Blame, Finding, Record, Verdict};
 use crate::level::Level;
 use crate::response;
 use crate::rules::{self, Stage};
+use crate::version::OperationId;
 
 /// Of a thousand requests about a feature so many must fail before it is the feature that is wrong.
 const CULPRIT_PER_MILLE: usize = 250;
@@ -30,10 +35,15 @@ pub fn rows(
 ) -> Vec<Row> {
     let off = Off::of(probed);
     let mut tally = Tally { rows: BTreeMap::new(), profile };
-    let said = || sightings.iter().filter(|(record, _)| record.verdict != Verdict::Inconclusive);
-    let shares = Shares::of(said(), off);
-    let (mut answers, mut streams) = (0, 0);
-    for (record, note) in said() {
+    let mut unanswered = hangs(sightings, profile);
+    unanswered.extend(cuts(sightings, profile));
+    let is_told = |(record, _): &&(&Record, Note)| record.verdict != Verdict::Inconclusive;
+    let mut said: Vec<_> = sightings.iter().filter(is_told).copied().collect();
+    said.extend(unanswered.iter().map(|(record, note)| (record, *note)));
+    let shares = Shares::of(said.iter(), off);
+    let off = off.without_encoding(&said);
+    let mut tried: BTreeMap<&str, usize> = BTreeMap::new();
+    for (record, note) in &said {
         let is_aside = off.sets_aside(*note) || profile.leaves_out(note.features).is_some();
         if expects_success(record) {
             tally.acceptance(record, *note, &shares, off);
@@ -41,20 +51,20 @@ pub fn rows(
             // Whoever refuses all requests about something has not looked what is wrong with them.
             tally.refusal(record);
         }
-        answers += usize::from(!is_aside);
-        streams += usize::from(is_stream(record));
+        // What is wrong with the answers of an operation that is not there has been said; a stream is one anywhere.
+        let is_said = |rule: &&str| !is_aside || rule.starts_with("stream/");
+        for rule in note.tried.ids().filter(is_said) {
+            *tried.entry(rule).or_default() += 1;
+        }
         for finding in record.findings.iter().filter(|finding| !is_about_answer(finding)) {
-            // What is wrong with the answers of an operation that is not there has been said.
             if !(is_aside && is_about_form(finding)) {
                 tally.breach(finding.rule.to_owned(), record, *note, finding);
             }
         }
     }
-    for rule in response::all() {
-        tally.row(rule.id.to_owned()).cases = answers;
-    }
-    for rule in stream::Rule::ALL {
-        tally.row(rule.id().to_owned()).cases = streams;
+    let streamed = stream::Rule::ALL.into_iter().map(stream::Rule::id);
+    for rule in response::all().map(|rule| rule.id).chain(streamed) {
+        tally.row(rule.to_owned()).cases = tried.get(rule).copied().unwrap_or_default();
     }
     // What is wrong with an item shows in its result, and the batch is served.
     for rule in rules::all().filter(|rule| rule.stage != Stage::Item) {
@@ -70,16 +80,44 @@ pub fn rows(
             probed.iter().find(|(probed, _)| *probed == feature).map(|(_, support)| support);
         if let Some(support) = support.filter(|support| support.is_absent() && row.wrong == 0) {
             row.declared += 1;
-            row.why.get_or_insert_with(|| support.text());
+            if profile.leaves_out([feature].into_iter().collect()).is_none() {
+                // The words of the server are the declaration.
+                row.why = Some(support.text());
+            }
         }
     }
     tally.rows.into_values().map(settled).collect()
 }
 
-/// Whether a stream came whose events could be read.
-fn is_stream(record: &Record) -> bool {
-    record.class == Class::Streamed
-        || record.findings.iter().any(|finding| finding.rule.starts_with("stream/"))
+/// Whether an item of a batch is broken on purpose. The batch is taken, and the item's result says what is wrong: it is
+/// no request about what stands in it.
+pub(super) fn has_broken_item(record: &Record) -> bool {
+    /// Mutations of these families leave a request as right as it was, where it is to be served.
+    const HARMLESS: [&str; 7] =
+        ["duplicate", "envelope", "model", "rule", "size", "syntax", "text"];
+    let breaks_rule = || rules::find(&record.rule).is_some_and(|rule| rule.stage == Stage::Item);
+    record.operation == OperationId::BatchesCreate
+        && expects_success(record)
+        && match record.origin {
+            "mut" => breaks_rule() || !HARMLESS.contains(&record.family),
+            // The place of a mended twin is the rule that it keeps.
+            _ => breaks_rule() && record.at != record.rule,
+        }
+}
+
+/// What keeps a valid request from being served. A stream that was asked for and came is an answer; what is wrong with it
+/// has rules of its own.
+fn failure(record: &Record) -> Option<&Finding> {
+    let is_stream = record.expected.classes.contains(&Class::Streamed)
+        && record.class == Class::StreamMalformed
+        && record.findings.iter().any(|finding| stream::Rule::parse(finding.rule).is_some());
+    weightiest(record).filter(|_| !is_stream)
+}
+
+/// Whether a gateway broke the request before it went on. What it changed is wrong then, and not what was asked for,
+/// unless no request about that gets through.
+fn is_broken_on_way(finding: &Finding) -> bool {
+    finding.blame == Blame::Gateway && finding.trace.contains(WENT_ON_BROKEN)
 }
 
 /// What the probe found absent or broken.
@@ -111,6 +149,18 @@ impl Off {
         Self { all, whole }
     }
 
+    /// Where nothing compressed is taken, nobody has looked what is wrong with it.
+    fn without_encoding(mut self, said: &[(&Record, Note)]) -> Self {
+        let mut served = said.iter().filter(|(record, note)| {
+            note.features.has(Feature::RequestEncoding) && expects_success(record)
+        });
+        let is_failed = |(record, _): &(&Record, Note)| failure(record).is_some();
+        if served.clone().next().is_some() && served.all(is_failed) {
+            self.whole.add(Feature::RequestEncoding);
+        }
+        self
+    }
+
     fn sets_aside(self, note: Note) -> bool {
         note.denied.is_some() || !note.features.both(self.whole).is_empty()
     }
@@ -127,10 +177,12 @@ impl Shares {
     fn of<'a>(sightings: impl Iterator<Item = &'a (&'a Record, Note)>, off: Off) -> Self {
         let mut shares = Self { of: BTreeMap::new(), all: (0, 0) };
         let is_meant = |(record, note): &&(&Record, Note)| {
-            expects_success(record) && note.features.both(off.all).is_empty()
+            expects_success(record)
+                && !has_broken_item(record)
+                && note.features.both(off.all).is_empty()
         };
         for (record, note) in sightings.filter(is_meant) {
-            let is_failed = note.denied.is_none() && record.findings.iter().any(is_about_answer);
+            let is_failed = note.denied.is_none() && failure(record).is_some();
             shares.all.0 += usize::from(is_failed);
             shares.all.1 += 1;
             for feature in note.features.iter() {
@@ -155,6 +207,11 @@ impl Shares {
                 _ => Some(feature),
             })
             .unwrap_or(operation)
+    }
+
+    /// Whether every request about it fails.
+    fn is_lost(&self, feature: Feature) -> bool {
+        self.of.get(&feature).is_some_and(|(failed, total)| failed == total)
     }
 
     /// Whether requests fail with it, and not without it.
@@ -191,7 +248,10 @@ impl Tally<'_> {
 
     /// A valid request counts for each of its features if it is served, and against one if it is not.
     fn acceptance(&mut self, record: &Record, note: Note, shares: &Shares, off: Off) {
-        let Some(finding) = weightiest(record) else {
+        if has_broken_item(record) {
+            return self.broken_item(record, note);
+        }
+        let Some(finding) = failure(record) else {
             for feature in note.features.iter() {
                 self.row(format!("accepts/{feature}")).cases += 1;
             }
@@ -204,6 +264,9 @@ impl Tally<'_> {
             .or(declared)
             .or_else(|| note.features.both(off.all).iter().next())
             .unwrap_or_else(|| shares.culprit(note.features, operation));
+        if is_broken_on_way(finding) && !off.all.has(culprit) && !shares.is_lost(culprit) {
+            return self.breach(altered::RULE.to_owned(), record, note, finding);
+        }
         let mut finding = finding.clone();
         if !ESSENTIAL.contains(&culprit) {
             // An agent can do without.
@@ -211,6 +274,15 @@ impl Tally<'_> {
         }
         self.breach(format!("accepts/{culprit}"), record, note, &finding);
         self.row(format!("accepts/{culprit}")).cases += 1;
+    }
+
+    fn broken_item(&mut self, record: &Record, note: Note) {
+        const ID: &str = "accepts/batch-with-broken-item";
+        if let Some(finding) = weightiest(record) {
+            let finding = Finding { level: Level::of(ID), ..finding.clone() };
+            self.breach(ID.to_owned(), record, note, &finding);
+        }
+        self.row(ID.to_owned()).cases += 1;
     }
 
     fn refusal(&mut self, record: &Record) {
@@ -258,6 +330,8 @@ fn weightiest(record: &Record) -> Option<&Finding> {
 }
 
 fn settled(mut row: Row) -> Row {
+    // What is found beside an answer is found where somebody looks.
+    row.cases = row.cases.max(row.wrong);
     row.standing = match &row {
         row if row.wrong > 0 => Standing::SilentlyWrong,
         row if row.declared > 0 => Standing::Declared,

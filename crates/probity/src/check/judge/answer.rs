@@ -23,7 +23,7 @@ pub(super) fn judge(
     judged: &mut Judged,
 ) {
     if !answered.has_body {
-        judged.notes.push("the answer is longer than what was kept of it");
+        judged.notes.push("the answer is longer than what was kept of it".into());
         return;
     }
     let class = classify(&answered.observation);
@@ -41,7 +41,8 @@ pub(super) fn judge(
         }
     }
     if findings.is_empty() {
-        findings.extend(of_class(class, answered, request, item, is_refused_request));
+        let may_be_refused = is_refused_request || judged.has_unlisted;
+        findings.extend(of_class(class, answered, request, item, may_be_refused));
     }
     let is_stream = |reply: &&Reply| {
         reply.headers.get("content-type").is_some_and(|media| media.starts_with(EVENT_STREAM))
@@ -49,7 +50,7 @@ pub(super) fn judge(
     let lint = answered.reply().filter(is_stream).map(|reply| stream::lint(&reply.body));
     let (violations, notes) = lint.map(|lint| (lint.violations, lint.notes)).unwrap_or_default();
     let kinds: BTreeSet<NoteKind> = notes.iter().map(|note| note.kind).collect();
-    judged.notes.extend(kinds.into_iter().map(told));
+    judged.notes.extend(kinds.into_iter().map(|kind| kind.what().into()));
     for finding in findings {
         let violation = violations.iter().find(|violation| violation.rule.id() == finding.rule);
         judged.faults.push(match violation {
@@ -67,20 +68,6 @@ pub(super) fn judge(
 }
 
 const EVENT_STREAM: &str = "text/event-stream";
-
-/// What is odd in a stream and no fault.
-fn told(note: NoteKind) -> &'static str {
-    match note {
-        NoteKind::ByteOrderMark => "the stream begins with a byte order mark",
-        NoteKind::PingOutside => "a `ping` before `message_start` or after the end",
-        NoteKind::UnknownBlock => "a content block of a type not known here",
-        NoteKind::UnknownCitation => "a citation of a type not known here",
-        NoteKind::UnknownDelta => "a delta of a type not known here",
-        NoteKind::UnknownErrorType => "an error of a type not known here, in a stream",
-        NoteKind::UnknownEvent => "an event not known here",
-        NoteKind::UnknownStopReason => "a stop reason not known here",
-    }
-}
 
 /// A breach in a stream, with the events around it.
 fn of_stream(violation: &Violation, blame: Blame, item: &Item) -> Fault {
@@ -107,7 +94,7 @@ fn of_class(
     answered: &Answered,
     request: Option<&Request>,
     item: &Item,
-    is_refused_request: bool,
+    may_be_refused: bool,
 ) -> Option<Finding> {
     let trace = match class {
         Class::Impostor | Class::Malformed | Class::Undocumented => {
@@ -116,7 +103,7 @@ fn of_class(
         Class::StreamCut | Class::StreamMalformed | Class::Unreachable(_) => {
             format!("the answer is {class}: {}", class.meaning().what)
         }
-        Class::InvalidRequest if request.is_some() && !is_refused_request => {
+        Class::InvalidRequest if request.is_some() && !may_be_refused => {
             let known = item.asked.as_ref().is_some_and(|asked| asked.has_body);
             if !known {
                 return None;

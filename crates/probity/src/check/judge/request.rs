@@ -59,6 +59,25 @@ pub(super) fn heads(
         .collect()
 }
 
+/// Takes the betas out that may be newer than the list of them, and returns them: no file can show whether they are
+/// real, and the rest of the request is judged all the same.
+pub(super) fn without_unlisted(request: &mut Request) -> Vec<String> {
+    const HEADER: &str = "anthropic-beta";
+    let unlisted: Vec<_> = rules::unlisted_betas(request).map(str::to_owned).collect();
+    if unlisted.is_empty() {
+        return unlisted;
+    }
+    let fields = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(HEADER));
+    let named = fields.flat_map(|(_, value)| value.split(',')).map(str::trim);
+    let listed: Vec<_> = named.filter(|beta| !unlisted.iter().any(|other| other == beta)).collect();
+    let listed = listed.join(",");
+    request.headers.remove(HEADER);
+    if !listed.is_empty() {
+        request.headers.push(HEADER, listed);
+    }
+    unlisted
+}
+
 /// One request of a batch is judged as a batch of one.
 fn wrapped(asked: &Asked) -> Body {
     match asked.shape {

@@ -71,7 +71,7 @@ pub(super) fn read(name: &Arc<str>, text: &str, script: Option<&Path>, out: &mut
         if words.is_empty() {
             continue;
         }
-        let found = match line(&words, script.and_then(Path::parent)) {
+        let found = match line(&words, command.input, script.and_then(Path::parent)) {
             Ok(asked) if route::operation(&asked.request).is_none() => Found::Other,
             Ok(asked) => {
                 let mut item = Item { place, ..Item::default() };
@@ -93,14 +93,17 @@ struct Line {
     method: Option<String>,
     url: Option<String>,
     headers: Headers,
+    /// Standard input, where the text holds it.
+    input: String,
     data: Vec<Vec<u8>>,
     is_json: bool,
     is_get: bool,
     is_unknown: bool,
 }
 
-fn line(words: &[Word], folder: Option<&Path>) -> Result<Asked, String> {
-    let mut line = Line::default();
+fn line(words: &[Word], input: Option<Word>, folder: Option<&Path>) -> Result<Asked, String> {
+    let input = input.unwrap_or_default();
+    let mut line = Line { input: input.text, ..Line::default() };
     let mut words_left = words.iter();
     let mut options_over = false;
     while let Some(word) = words_left.next() {
@@ -136,7 +139,8 @@ fn line(words: &[Word], folder: Option<&Path>) -> Result<Asked, String> {
             }
         }
     }
-    let variables = words.iter().flat_map(|word| word.variables.iter().cloned()).collect();
+    let variables = words.iter().flat_map(|word| word.variables.iter().cloned());
+    let variables = variables.chain(input.variables).collect();
     Ok(Asked { variables, ..request(line)? })
 }
 
@@ -181,6 +185,10 @@ fn take(
             let source = argument.strip_prefix('@').filter(|_| option != "data-raw");
             let data = match source {
                 None => argument.into_bytes(),
+                Some("-") if !line.input.is_empty() => match option {
+                    "data-binary" | "json" => line.input.clone().into_bytes(),
+                    _ => line.input.replace(['\n', '\r'], "").into_bytes(),
+                },
                 Some("-") => {
                     line.is_unknown = true;
                     return Ok(());
@@ -264,7 +272,7 @@ mod tests {
         let command = commands(text).pop().unwrap();
         let words: Vec<_> =
             command.words.into_iter().skip_while(|word| word.text != "curl").skip(1).collect();
-        line(&words, None).unwrap()
+        line(&words, command.input, None).unwrap()
     }
 
     /// `METHOD target`, the headers in short, and the body.
@@ -298,19 +306,30 @@ mod tests {
         check("curl -d a=1 -d b=2 h/v1/messages", "POST /v1/messages", &[form], "a=1&b=2");
         check("curl -m 30 --retry 3 -o out h/v1/messages", "GET /v1/messages", &[], "");
         check("X=1 time curl h/v1/messages | jq .", "GET /v1/messages", &[], "");
+        check(
+            "curl ^\"http://h/v1/messages^\" ^\r\n  -d ^\"^{^\\^\"a^\\^\": ^\\^\"50^%^\\^\"^}^\"",
+            "POST /v1/messages",
+            &[form],
+            "{\"a\": \"50%\"}",
+        );
+        for end in ["<<EOF", "<< EOF", "<<-'EOF'"] {
+            let text = format!("curl --json @- h/v1/messages {end} | jq .\n{{\"a\": 1}}\n\tEOF\n");
+            check(&text, "POST /v1/messages", &[json], "{\"a\": 1}\n");
+        }
     }
 
     #[test]
     fn variables_are_known() {
         let line = "curl h/v1/messages -H \"x-api-key: $KEY\" -d '$not' -d \"${MODEL}$(date +%s)\"";
         assert_eq!(asked(line).variables, ["$KEY", "${MODEL}", "$(date +%s)"]);
+        assert_eq!(asked("curl h/v1/messages -d @- <<E\n$NAME\nE\n").variables, ["$NAME"]);
     }
 
     #[test]
     fn a_script_has_many_commands() {
-        let script =
-            "#!/bin/sh\n# curl nothing\necho hi\ncurl a/v1/messages && curl \\\n b/v1/messages\n";
+        let script = "#!/bin/sh\n# curl nothing\necho hi\ncurl a/v1/messages && curl \\\n b/v1/messages\n\
+                      curl -d @- c/v1/messages <<E\ncurl\nE\ncurl d/v1/messages\n";
         let lines: Vec<_> = commands(script).iter().map(|command| command.line).collect();
-        assert_eq!(lines, [4, 4]);
+        assert_eq!(lines, [4, 4, 6, 9]);
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use contract::version::{OperationId, Version};
 use serde_json::Value;
 use wire::journal::Book;
-use wire::record::exchange::{Exchange, Head as RecordingHead};
+use wire::record::exchange::{Exchange, Head as RecordingHead, Kept};
 
 use super::super::item::{Answered, Asked, Head, Item, Place, Source};
 use super::super::shape;
@@ -43,6 +43,11 @@ pub(super) fn read(
         let text = super::without_bom(&line).trim_ascii();
         if text.is_empty() {
             continue;
+        }
+        if number == 1 && matches!(text, b"{" | b"[") {
+            let why =
+                "holds JSON over several lines, and in JSONL each has one (`jq -c .` writes it so)";
+            return out(Found::Unreadable(Place::of(name), why.to_owned()));
         }
         if number == 1 && text.starts_with(b"{\"journal\":") {
             return journal(name, path, out);
@@ -124,8 +129,20 @@ fn recorded(place: &Place, text: &[u8]) -> Result<Option<Item>, String> {
     };
     let observation = exchange.observation()?;
     let mut notes = Vec::new();
-    if exchange.request.body.truncated {
+    let unseen = |body: &Kept| body.unseen.is_some();
+    if unseen(&exchange.request.body) {
+        notes.push(
+            "the request is not in the recording: it was packed, and could not be looked into",
+        );
+    } else if exchange.request.body.truncated {
         notes.push("the request is longer than what was kept of it");
+    }
+    if exchange.answer.as_ref().is_some_and(|answer| unseen(&answer.body)) {
+        notes.push(
+            "the answer is not in the recording: it was packed, and could not be looked into",
+        );
+        let (place, asked) = (place.clone(), Some(asked));
+        return Ok(Some(Item { place, asked, notes, ..Item::default() }));
     }
     if observation.is_none() {
         notes.push("the answer was not waited for");

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use contract::conformance::probe::Support;
 use contract::conformance::standing::LevelStanding;
 
+use super::NO_EVIDENCE;
 use super::told::{Breach, Told};
 use crate::console::{count, thousands};
 use crate::report::markdown::{cell, code};
@@ -31,10 +32,14 @@ pub fn text(told: &Told<'_>) -> String {
     if !told.is_whole() {
         text += "Only a part of the cases was tried, so a level that holds may not.\n";
     }
+    if told.conformance.is_recalled && told.conformance.upstream.is_some() {
+        let _ = writeln!(text, "Of our mock behind it, {NO_EVIDENCE}.");
+    }
     text.push('\n');
     text += &levels(told);
     text += &features(told);
     text += &breaches(told);
+    text += &unusual(told);
     let _ = write!(text, "\n```sh\n{}\n```\n", told.key.scrub(&told.command()));
     text
 }
@@ -98,6 +103,27 @@ fn breaches(told: &Told<'_>) -> String {
     }
     if let Some(more @ 1..) = breaches.len().checked_sub(ROWS_MAX) {
         let _ = writeln!(text, "\nand {} more", thousands(more));
+    }
+    text
+}
+
+fn unusual(told: &Told<'_>) -> String {
+    let oddities = &told.conformance.oddities;
+    if oddities.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n### New or unusual, not a failure\n\n| what | names | streams | as it came | one of them |\n|---|---|--:|---|---|\n".to_owned();
+    for odd in oddities {
+        let names: Vec<_> = odd.names.iter().map(|name| code(name)).collect();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            cell(odd.kind.what()),
+            names.join(", "),
+            thousands(odd.cases),
+            short(told, &odd.trace),
+            code(&odd.example)
+        );
     }
     text
 }

@@ -11,9 +11,10 @@ use contract::conformance::probe::Support;
 use contract::conformance::standing::{LevelStanding, Row, Standing};
 use contract::level::Level;
 
+use super::first::{First, first};
 use super::notes;
 use super::told::{Told, meaning};
-use crate::console::count;
+use crate::console::{count, thousands};
 use crate::html::{self, Html, slug};
 
 /// Rules named on a card; the matrix has all.
@@ -30,6 +31,7 @@ pub fn text(told: &Told<'_>) -> String {
     features(&mut html, told);
     matrix::matrix(&mut html, told);
     breach::sections(&mut html, told);
+    unusual(&mut html, told);
     html.raw("</main>\n");
     html::close(&mut html);
     html.into_string()
@@ -83,8 +85,12 @@ fn put_look(html: &mut Html, look: Look, word: &'static str) {
 
 fn head(html: &mut Html, told: &Told<'_>) {
     html.raw("<header>\n<h1>").brief(&told.key.scrub(&told.name()), LINE_CHARS_MAX);
-    html.raw("</h1>\n<p class=\"lead\">Does it keep the contract? ");
-    html.text(&count(told.cases, "case"));
+    html.raw("</h1>\n<p class=\"lead\">It <b>");
+    match told.kept() {
+        Some(level) => html.raw("keeps level ").raw(level.name()),
+        None => html.raw("keeps no level"),
+    };
+    html.raw("</b> of the contract. ").text(&count(told.cases, "case"));
     html.raw(concat!(" judged <span class=\"dim\">· probity ", env!("CARGO_PKG_VERSION")));
     html.raw(", contract of ").text(&told.head.as_of).raw("</span></p>\n<p class=\"dim\">");
     html.brief(&told.key.scrub(&told.head.target), LINE_CHARS_MAX);
@@ -98,13 +104,35 @@ fn head(html: &mut Html, told: &Told<'_>) {
     for standing in &told.conformance.levels {
         card(html, told, standing);
     }
-    html.raw("</div>\n<dl class=\"facts\">\n");
+    html.raw("</div>\n");
+    fix_first(html, told);
+    html.raw("<dl class=\"facts\">\n");
     for (name, what) in notes(told.conformance) {
         html.raw("<dt>").raw(name).raw("</dt><dd>");
         html.brief(&told.key.scrub(&what), 2 * LINE_CHARS_MAX).raw("</dd>\n");
     }
     html.raw("</dl>\n<p class=\"cmd\"><code>").text(&told.key.scrub(&told.command()));
     html.raw("</code></p>\n</header>\n");
+}
+
+/// Where to begin.
+fn fix_first(html: &mut Html, told: &Told<'_>) {
+    let first = first(told.conformance);
+    if first.is_empty() {
+        return;
+    }
+    html.raw("<h2 class=\"first\" id=\"first\">Fix first</h2>\n<ol class=\"first\" aria-labelledby=\"first\">\n");
+    for First { row, level, trace, case } in first {
+        html.raw("<li><a href=\"#").text(&anchor(&row.id)).raw("\">").text(&row.id);
+        html.raw("</a> <span class=\"dim\">").raw(level.name()).raw(", wrong in ");
+        html.text(&thousands(row.wrong)).raw(" of ").text(&count(row.cases, "case"));
+        html.raw("</span><br/>").brief(&told.key.scrub(trace), LINE_CHARS_MAX);
+        if let Some(case) = case {
+            html.raw(" <code>").brief(&told.key.scrub(&case), LINE_CHARS_MAX).raw("</code>");
+        }
+        html.raw("</li>\n");
+    }
+    html.raw("</ol>\n");
 }
 
 fn card(html: &mut Html, told: &Told<'_>, standing: &LevelStanding) {
@@ -201,4 +229,24 @@ fn features(html: &mut Html, told: &Told<'_>) {
 fn declared(told: &Told<'_>, feature: Feature) -> Option<String> {
     let features = [feature].into_iter().collect();
     told.conformance.profile.leaves_out(features).map(|(_, reason)| reason.to_owned())
+}
+
+/// What the target's author may want to know, though nothing is wrong with it.
+fn unusual(html: &mut Html, told: &Told<'_>) {
+    let oddities = &told.conformance.oddities;
+    if oddities.is_empty() {
+        return;
+    }
+    html.raw("<section aria-labelledby=\"unusual\">\n<h2 id=\"unusual\">New or unusual, not a failure</h2>\n");
+    html.raw("<ul class=\"unusual\">\n");
+    for odd in oddities {
+        html.raw("<li>").prose(odd.kind.what());
+        for name in &odd.names {
+            html.raw(" <code>").brief(&told.key.scrub(name), LINE_CHARS_MAX).raw("</code>");
+        }
+        html.raw(" <span class=\"dim\">in ").text(&count(odd.cases, "stream")).raw(", as <code>");
+        html.brief(&odd.example, LINE_CHARS_MAX).raw("</code></span>\n<pre>");
+        html.brief(&told.key.scrub(&odd.trace), 2 * LINE_CHARS_MAX).raw("</pre></li>\n");
+    }
+    html.raw("</ul>\n</section>\n");
 }

@@ -5,6 +5,8 @@ pub(super) struct Command {
     /// Where it begins, counted from one.
     pub(super) line: u64,
     pub(super) words: Vec<Word>,
+    /// What stands below it, up to the word that `<<` names.
+    pub(super) input: Option<Word>,
 }
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -16,6 +18,7 @@ pub(super) struct Word {
 
 /// Splits a text into commands that have a word `curl`, and those into words.
 pub(super) fn commands(text: &str) -> Vec<Command> {
+    let text = if text.contains("^\"") { without_carets(text) } else { text.to_owned() };
     let mut shell = Shell { text: text.chars().collect(), at: 0, line: 1 };
     let mut commands = Vec::new();
     // Ends with the text.
@@ -28,6 +31,22 @@ pub(super) fn commands(text: &str) -> Vec<Command> {
     commands
 }
 
+/// What browsers write for the other shell, with a caret before whatever it might take for its own.
+fn without_carets(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let behind = rest.peek().copied();
+        match (c, behind) {
+            // Goes on in the next line, or is a line end within quotes.
+            ('^', Some('\r' | '\n')) => plain.push('\\'),
+            ('^', Some(_)) => plain.extend(rest.next()),
+            _ => plain.push(c),
+        }
+    }
+    plain
+}
+
 struct Shell {
     text: Vec<char>,
     at: usize,
@@ -37,7 +56,7 @@ struct Shell {
 impl Shell {
     /// Up to the end of the command: a line end, or what joins commands.
     fn command(&mut self) -> Command {
-        let mut command = Command { line: self.line, words: Vec::new() };
+        let mut command = Command { line: self.line, words: Vec::new(), input: None };
         loop {
             self.space();
             match self.peek() {
@@ -57,10 +76,45 @@ impl Shell {
                         command.line = self.line;
                     }
                     let word = self.word();
-                    command.words.push(word);
+                    match word.text.strip_prefix("<<").filter(|end| !end.starts_with('<')) {
+                        Some("" | "-") => {
+                            self.space();
+                            let end = self.word().text;
+                            command.input = Some(self.input(&end));
+                        }
+                        Some(end) => command.input = Some(self.input(end.trim_start_matches('-'))),
+                        None => command.words.push(word),
+                    }
                 }
             }
         }
+    }
+
+    /// Takes the lines below this one out of the text, up to that which is this word.
+    fn input(&mut self, end: &str) -> Word {
+        let is_end = |c: &char| *c == '\n';
+        let rest = &self.text[self.at..];
+        let Some(start) = rest.iter().position(is_end).map(|line_end| self.at + line_end + 1)
+        else {
+            return Word::default();
+        };
+        let below: String = self.text[start..].iter().collect();
+        let is_last = |line: &str| line.trim_matches(['\t', '\r', '\n']) == end;
+        let lines: Vec<_> = below.split_inclusive('\n').collect();
+        let until = lines.iter().position(|line| is_last(line)).unwrap_or(lines.len());
+        let text = lines[..until].concat();
+        let taken = lines[..lines.len().min(until + 1)].iter().map(|line| line.chars().count());
+        self.text.drain(start..start + taken.sum::<usize>());
+        self.line += until as u64 + 1;
+        let mut inner = Self { text: text.chars().collect(), at: 0, line: 1 };
+        let mut word = Word::default();
+        while let Some(c) = inner.peek() {
+            match c {
+                '$' => inner.variable(&mut word),
+                _ => word.text.extend(inner.next()),
+            }
+        }
+        word
     }
 
     /// Over spaces, and line ends that count as such.

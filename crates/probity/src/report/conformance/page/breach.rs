@@ -9,6 +9,7 @@ use contract::level::Level;
 use wire::journal::is_allowed;
 use wire::record::secrets::Secrets;
 
+use super::super::first::sendable;
 use super::super::told::{Breach, Told, meaning};
 use super::{LINE_CHARS_MAX, Look, anchor, put_look};
 use crate::console::{count, thousands};
@@ -78,9 +79,7 @@ fn put(html: &mut Html, told: &Told<'_>, breach: &Breach<'_>, story: Option<&Htm
     }
     facts(html, told, breach);
     let specimen = breach.specimen.map(|specimen| &specimen.case);
-    // A pair of answers is compared under the name of its stream with another origin, which cannot be sent.
-    let case =
-        specimen.or_else(|| row.examples.first()).map(|id| id.replacen("/twin/", "/valid/", 1));
+    let case = specimen.or_else(|| row.examples.first()).map(|id| sendable(id));
     if let Some(case) = case {
         html.raw("<p class=\"cmd\"><code>");
         html.text(&told.key.scrub(&told.head.replay_command(&case))).raw("</code></p>\n");
