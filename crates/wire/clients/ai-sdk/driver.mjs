@@ -22,8 +22,9 @@ await drive({
 });
 
 function clientOf(run) {
-  const [baseURL, apiKey] = [`${run.base_url}/v1`, run.api_key];
-  return createAnthropic({ baseURL, apiKey, fetch: within(run.timeout_s) });
+  // A slash at the end of the address stays there: what comes of it is the SDK's affair.
+  const [baseURL, apiKey] = [run.base_url.replace(/(\/?)$/, "/v1$1"), run.api_key];
+  return createAnthropic({ baseURL, apiKey, fetch: within(run) });
 }
 
 async function create(anthropic, run, heard) {
@@ -34,10 +35,12 @@ async function create(anthropic, run, heard) {
 }
 
 async function stream(anthropic, run, heard) {
-  const answer = streamText({ ...callOf(anthropic, run), onError: () => {} });
+  const timeout = { chunkMs: 1000 * run.timeout_s };
+  const answer = streamText({ ...callOf(anthropic, run), timeout, onError: () => {} });
   for await (const part of answer.fullStream) {
     if (part.type === "error") throw part.error;
-    if (part.type === "abort") throw CALLED_OFF;
+    // The SDK's own limit ends a stream as its caller does.
+    if (part.type === "abort") throw run.caller.signal.aborted ? CALLED_OFF : new DOMException(part.reason, "TimeoutError");
     if (part.type === "text-delta") heard.text += part.text;
     if (part.type === "tool-call") heard.tool_calls.push(told(part));
     if (part.type === "finish") heard.stop_reason = part.rawFinishReason ?? part.finishReason;
@@ -63,11 +66,17 @@ function callOf(anthropic, run) {
   };
 }
 
-// The SDK's own limit is one on all attempts together; one on each of them is for its `fetch` to keep.
-function within(seconds) {
-  return (url, init) => {
-    const signals = [init.signal, AbortSignal.timeout(Math.round(1000 * seconds))].filter(Boolean);
-    return fetch(url, { ...init, signal: AbortSignal.any(signals) });
+// The SDK's own limits are one on all attempts together, and one between the parts of a stream. One on each attempt is
+// for its `fetch` to keep: on all of an answer, or on the head of a stream.
+function within({ surface, timeout_s }) {
+  return async (url, init) => {
+    const limit = new AbortController();
+    const ended = new DOMException("the attempt took too long", "TimeoutError");
+    const timer = setTimeout(() => limit.abort(ended), 1000 * timeout_s);
+    const signal = AbortSignal.any([init.signal, limit.signal].filter(Boolean));
+    const answer = await fetch(url, { ...init, signal });
+    if (surface === "stream") clearTimeout(timer);
+    return answer;
   };
 }
 

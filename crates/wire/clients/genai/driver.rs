@@ -3,8 +3,9 @@
 //! Runs go on side by side, each in a thread, and report under their numbers when they end. Only this machine
 //! is ever spoken to, and names that nobody has.
 //!
-//! It neither retries nor has a limit of its own, so no `retries` among the caps, and the limit is that of its
-//! web client. An error is told by its `Debug` text too, which is where it keeps its causes.
+//! It neither retries nor has a limit of its own, so no `retries` among the caps. The limit is that of its web client, and
+//! on a stream its own on the head and on each silence. An error is told by its `Debug` text too, and by what the web
+//! client says below its own words, which speak of decoding whatever broke off.
 
 use std::error::Error;
 use std::io::BufRead;
@@ -16,10 +17,13 @@ use futures::future::join_all;
 use genai::adapter::AdapterKind;
 use genai::chat::{ChatOptions, ChatRequest, ChatStreamEvent, StopReason, Tool, ToolCall};
 use genai::resolver::{AuthData, Endpoint};
-use genai::{Client, ModelIden, ServiceTarget, WebConfig};
+use genai::{Client, ModelIden, ServiceTarget, WebConfig, webc};
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
+
+/// A chain of causes that is longer goes in circles.
+const CAUSES_MAX: usize = 10;
 
 #[derive(Default)]
 struct Heard {
@@ -157,7 +161,7 @@ fn may_speak_to(url: &str) -> bool {
 }
 
 async fn create(client: &Client, run: &Value, heard: &mut Heard) -> genai::Result<()> {
-    let answer = client.exec_chat(target(run), request(run), Some(&options())).await?;
+    let answer = client.exec_chat(target(run), request(run), Some(&options(run))).await?;
     heard.text = answer.texts().concat();
     heard.stop_reason = answer.stop_reason.as_ref().map(name);
     heard.tool_calls = answer.tool_calls().into_iter().map(tool_call).collect();
@@ -165,7 +169,7 @@ async fn create(client: &Client, run: &Value, heard: &mut Heard) -> genai::Resul
 }
 
 async fn stream(client: &Client, run: &Value, heard: &mut Heard) -> genai::Result<()> {
-    let answer = client.exec_chat_stream(target(run), request(run), Some(&options())).await?;
+    let answer = client.exec_chat_stream(target(run), request(run), Some(&options(run))).await?;
     let mut stream = answer.stream;
     while let Some(event) = stream.next().await {
         match event? {
@@ -187,14 +191,20 @@ async fn stream(client: &Client, run: &Value, heard: &mut Heard) -> genai::Resul
 }
 
 fn client(run: &Value) -> genai::Result<Client> {
-    let limit = Duration::from_secs_f64(run["timeout_s"].as_f64().unwrap_or_default());
-    Client::builder().with_web_config(WebConfig::default().with_timeout(limit)).build()
+    let config = WebConfig::default();
+    let config = if run["surface"] == "stream" { config } else { config.with_timeout(limit(run)) };
+    Client::builder().with_web_config(config).build()
+}
+
+fn limit(run: &Value) -> Duration {
+    Duration::from_secs_f64(run["timeout_s"].as_f64().unwrap_or_default())
 }
 
 fn target(run: &Value) -> ServiceTarget {
     let text = |key: &str| run[key].as_str().unwrap_or_default().to_owned();
     ServiceTarget {
-        endpoint: Endpoint::from_owned(format!("{}/v1/", text("base_url"))),
+        // An endpoint of it ends in a slash, whether the address does or not.
+        endpoint: Endpoint::from_owned(format!("{}/v1/", text("base_url").trim_end_matches('/'))),
         auth: AuthData::Key(text("api_key")),
         model: ModelIden::new(AdapterKind::Anthropic, "claude-sonnet-5-5"),
     }
@@ -210,22 +220,29 @@ fn request(run: &Value) -> ChatRequest {
     if run["tools"] == true { request.append_tool(tool) } else { request }
 }
 
-fn options() -> ChatOptions {
-    ChatOptions::default().with_max_tokens(1024).with_capture_tool_calls(true)
+fn options(run: &Value) -> ChatOptions {
+    ChatOptions::default()
+        .with_max_tokens(1024)
+        .with_capture_tool_calls(true)
+        .with_stream_header_timeout(limit(run))
+        .with_stream_read_timeout(limit(run))
 }
 
 fn name(reason: &StopReason) -> String {
     reason.raw().to_owned()
 }
 
+/// Input that does not parse is handed on as text, which no tool takes for its input.
 fn tool_call(call: &ToolCall) -> Value {
-    json!({ "name": call.fn_name, "input": call.fn_arguments })
+    let input = &call.fn_arguments;
+    json!({ "name": call.fn_name, "input": input, "valid": !input.is_string() })
 }
 
 /// The type only where the client parsed it: elsewhere its caller gets a body as text.
 fn facts(error: genai::Error) -> Value {
     let debug = format!("{error:?}");
     let class = debug.split([' ', '(']).next().unwrap_or_default();
+    let chain = [vec![debug.clone()], causes(&error)].concat();
     let told = match &error {
         genai::Error::ChatResponse { body, .. } => body.get("error").unwrap_or(body),
         _ => &Value::Null,
@@ -233,7 +250,7 @@ fn facts(error: genai::Error) -> Value {
     let header = |name| error.headers().and_then(|headers| headers.get(name)?.to_str().ok());
     json!({
         "class": class,
-        "chain": [debug],
+        "chain": chain,
         "message": error.to_string(),
         "sdk_error": true,
         "status": error.status().map(|status| status.as_u16()),
@@ -242,4 +259,23 @@ fn facts(error: genai::Error) -> Value {
         "request_id": header("request-id"),
         "retry_after": header("retry-after"),
     })
+}
+
+/// What lies below the web client's error, the outermost first: no error of the crate names its source. What could not
+/// even be made a request is named by itself.
+fn causes(error: &genai::Error) -> Vec<String> {
+    use genai::Error::{WebModelCall, WebStream};
+    let mut below = match error {
+        WebModelCall { webc_error: webc::Error::Reqwest(error), .. } if !error.is_builder() => {
+            error.source()
+        }
+        WebStream { error, .. } => error.source(),
+        _ => None,
+    };
+    let mut causes = vec![];
+    while let Some(cause) = below.filter(|_| causes.len() < CAUSES_MAX) {
+        causes.push(cause.to_string());
+        below = cause.source();
+    }
+    causes
 }

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import driving
 import litellm
-from openai import OpenAIError
+from openai import APIConnectionError, OpenAIError
 
 litellm.suppress_debug_info = True
 
@@ -84,7 +84,12 @@ def called(name, text):
 
 
 def facts_of(error):
-    return driving.facts_of_sdk(error) | {"sdk_error": isinstance(error, OpenAIError)}
+    # What breaks a stream off is wrapped.
+    error = getattr(error, "original_exception", None) or error
+    # Errors of connections and limits are given a status, whether anybody sent one or not.
+    is_sent = any(link.startswith("HTTPStatusError") for link in driving.chain_of(error))
+    unsent = {"status": None} if isinstance(error, APIConnectionError) and not is_sent else {}
+    return driving.facts_of_sdk(error) | {"sdk_error": isinstance(error, OpenAIError)} | unsent
 
 
 if __name__ == "__main__":
