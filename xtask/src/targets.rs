@@ -2,8 +2,9 @@
 //!
 //! The table of targets is the folder `crates/wire/targets`. A target is a folder there with a `target.toml`, which says
 //! how it is started, and the packages it needs ([`crate::packages`]), unless it is another target's installation with
-//! other settings. `run` starts the target, with an upstream where it takes one, waits until it answers, judges it, and
-//! ends everything it started. The price is a machine with `sh`, since a target has to die with us.
+//! other settings. Servers of other APIs stand there, too: translators stand in front of them. `run` starts the target,
+//! with an upstream where it takes one, waits until it answers, judges it, and ends everything it started. The price is a
+//! machine with `sh`, since a target has to die with us.
 //!
 //! ```toml
 //! installation = "litellm"              # another target's; its own unless given
