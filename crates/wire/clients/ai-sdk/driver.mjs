@@ -40,7 +40,8 @@ async function stream(anthropic, run, heard) {
   for await (const part of answer.fullStream) {
     if (part.type === "error") throw part.error;
     // The SDK's own limit ends a stream as its caller does.
-    if (part.type === "abort") throw run.caller.signal.aborted ? CALLED_OFF : new DOMException(part.reason, "TimeoutError");
+    if (part.type === "abort" && !run.caller.signal.aborted) throw new DOMException(part.reason, "TimeoutError");
+    if (part.type === "abort") throw CALLED_OFF;
     if (part.type === "text-delta") heard.text += part.text;
     if (part.type === "tool-call") heard.tool_calls.push(told(part));
     if (part.type === "finish") heard.stop_reason = part.rawFinishReason ?? part.finishReason;

@@ -3,9 +3,9 @@
 //! Runs go on side by side, each in a thread, and report under their numbers when they end. Only this machine
 //! is ever spoken to, and names that nobody has.
 //!
-//! It neither retries nor has a limit of its own, so no `retries` among the caps. The limit is that of its web client, and
-//! on a stream its own on the head and on each silence. An error is told by its `Debug` text too, and by what the web
-//! client says below its own words, which speak of decoding whatever broke off.
+//! It neither retries nor has a limit of its own, so no `retries` among the caps. The limit is that of its web
+//! client, and on a stream its own on the head and on each silence. An error is told by its `Debug` text too, and by
+//! what the web client says below its own words, which speak of decoding whatever broke off.
 
 use std::error::Error;
 use std::io::BufRead;
