@@ -51,6 +51,7 @@ fn findings(exchange: &Exchange) -> Vec<Finding> {
         Request { method: method.into(), target: exchange.target.into(), ..Request::default() };
     if !exchange.params.is_null() {
         request.body = Body::Bytes(exchange.params.to_string().into());
+        request.headers.push("content-type", "application/json");
     }
     let headers =
         exchange.headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();

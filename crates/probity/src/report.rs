@@ -1,14 +1,16 @@
 //! One run, told to people and to machines.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use contract::conformance::standing::Standing;
 use contract::rules;
 use contract::version::Version;
 use wire::journal::Scope;
 
 use crate::curl::quote;
 use crate::exit::Stop;
-use crate::findings::Groups;
+use crate::findings::{Group, Groups, What};
 use crate::ledger::Comparison;
 use crate::rejudge::Old;
 use crate::run::Run;
@@ -64,6 +66,18 @@ pub struct Head {
     pub plan: String,
     /// What replays a case of this run, but for the case: `probity replay --target URL`.
     pub replay: String,
+}
+
+impl Summary<'_> {
+    /// The findings to be told, worst first: all but those that the target's author has declared.
+    pub fn told(&self) -> Vec<&Group> {
+        let rows = self.run.conformance.iter().flat_map(|conformance| &conformance.rows);
+        let declared = rows.filter(|row| row.standing == Standing::Declared);
+        let declared: BTreeSet<_> = declared.map(|row| &*row.id).collect();
+        let mut groups = self.groups.ranked();
+        groups.retain(|group| group.what != What::Form || !declared.contains(group.code));
+        groups
+    }
 }
 
 impl Head {

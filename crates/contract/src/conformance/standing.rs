@@ -177,10 +177,17 @@ pub fn excuse(record: &mut Record, note: Note, profile: &Profile) {
     if note.denied.is_some()
         || profile.leaves_out(note.features).is_some()
         || record.findings.iter().all(is_declared)
+        || is_apart_from_form(record, is_declared)
     {
         record.verdict = Verdict::Excused;
     }
     set_form_apart(record);
+}
+
+/// Whether that is so of all that is wrong with the case itself.
+fn is_apart_from_form(record: &Record, is_so: impl Fn(&Finding) -> bool) -> bool {
+    let mut own = record.findings.iter().filter(|finding| !is_about_form(finding)).peekable();
+    own.peek().is_some() && own.all(is_so)
 }
 
 /// No drift where the case itself went right: what is wrong with the form of an answer counts for the rule that names

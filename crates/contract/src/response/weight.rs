@@ -30,7 +30,7 @@ pub(super) fn is_of_agent(operation: OperationId, request: &Request) -> bool {
         && request.path() == "/v1/messages"
         && request.method.eq_ignore_ascii_case("POST")
         && request.headers.get("content-encoding").is_none()
-        && request.headers.get("content-type").is_some_and(|media| media.contains("json"))
+        && request.headers.get("content-type").is_none_or(|media| media.contains("json"))
         && is_object(&request.body)
 }
 

@@ -16,17 +16,15 @@ const ANNOTATIONS_MAX: usize = 10;
 pub fn annotations(summary: &Summary<'_>) -> String {
     let head = summary.head;
     let groups =
-        summary.groups.ranked().into_iter().filter(|group| group.what != What::Unclear).map(
-            |group| {
-                let what = format!(
-                    "{}: {}; {}",
-                    count(group.cases, "case"),
-                    group.example.trace,
-                    head.replay_command(&group.example.id)
-                );
-                (format!("{} {}", group.kind, group.code), what)
-            },
-        );
+        summary.told().into_iter().filter(|group| group.what != What::Unclear).map(|group| {
+            let what = format!(
+                "{}: {}; {}",
+                count(group.cases, "case"),
+                group.example.trace,
+                head.replay_command(&group.example.id)
+            );
+            (format!("{} {}", group.kind, group.code), what)
+        });
     let asides = summary.asides.iter().map(|aside| (aside.code.to_owned(), aside.what.clone()));
     let pending = summary.comparison.pending.iter().map(|pending| {
         (
@@ -51,7 +49,7 @@ pub fn page(summary: &Summary<'_>) -> String {
         head.as_of,
         thousands(run.records().count()),
     );
-    let groups: Vec<_> = summary.groups.ranked();
+    let groups: Vec<_> = summary.told();
     if !groups.is_empty() {
         text.push_str(
             "| rule | finding | cases | expected | got | replay |\n|---|---|--:|---|---|---|\n",

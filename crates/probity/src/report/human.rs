@@ -65,7 +65,7 @@ pub fn phase(page: Page, name: &str, what: &str, elapsed: Option<Duration>) -> S
 /// Everything that is told at the end; nothing of it is needed to understand a clean run.
 pub fn end(page: Page, summary: &Summary<'_>, quiet: bool) -> String {
     let mut text = String::new();
-    let groups = summary.groups.ranked();
+    let groups = summary.told();
     // What a rule demands is said once, however many groups break it.
     let mut explained = BTreeSet::new();
     for group in groups.iter().take(GROUPS_MAX) {
@@ -268,7 +268,7 @@ fn notes(page: Page, summary: &Summary<'_>) -> String {
                 .map(|(question, cases)| format!("open, {}: {question}", count(*cases, "case"))),
         );
     }
-    if summary.groups.ranked().iter().any(|group| group.example.curl.is_some())
+    if summary.told().iter().any(|group| group.example.curl.is_some())
         && summary.head.target == EMBEDDED
     {
         notes.push(

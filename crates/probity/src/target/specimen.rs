@@ -2,8 +2,8 @@
 //!
 //! Kept while the cases go by, because nobody knows until the end which of them will be shown. Of the cases that break
 //! a rule the one is kept that breaks it at the weakest level with the smallest request: the quickest to understand.
-//! A valid request that is not served counts against one of its features, which is not known yet either; of those the
-//! first of each set of features is kept, since the sum names that one as its example.
+//! A valid request that is not served counts against one of its features, which is not known yet either; of those one
+//! is kept for each set of features, with the name of the first of them, which the sum names as its example.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +26,8 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Specimen {
     pub case: String,
+    /// The first case of its kind.
+    first: String,
     pub finding: Finding,
     /// The answers that the contract permits, in words, and the one that came.
     pub expected: String,
@@ -71,8 +73,10 @@ impl Specimens {
                 continue;
             }
             let (observation, is_cut) = observation.map(kept).unzip();
+            let known = self.0.get(&about).map(|known| known.first.clone());
             let specimen = Specimen {
                 case: record.id.0.clone(),
+                first: known.unwrap_or_else(|| record.id.0.clone()),
                 finding: finding.clone(),
                 expected: findings::expected(record),
                 got: findings::got(record),
@@ -88,9 +92,10 @@ impl Specimens {
     /// The one that shows why the row is wrong.
     pub fn of(&self, row: &Row) -> Option<&Specimen> {
         let served = || {
-            let mut served = self.0.iter().filter(|(about, _)| matches!(about, About::Served(_)));
-            let found = served.find(|(_, specimen)| row.examples.contains(&specimen.case));
-            found.map(|(_, specimen)| specimen)
+            let served = self.0.iter().filter(|(about, _)| matches!(about, About::Served(_)));
+            let found = served.map(|(_, specimen)| specimen);
+            let found = found.filter(|specimen| row.examples.contains(&specimen.first));
+            found.min_by_key(|specimen| specimen.request.body.len())
         };
         match row.id.starts_with("accepts/") {
             true => served(),
@@ -101,8 +106,7 @@ impl Specimens {
     fn wants(&self, about: &About, case: &Case, finding: &Finding) -> bool {
         let Some(known) = self.0.get(about) else { return self.0.len() < SPECIMENS_MAX };
         let weight = |request: &Request, finding: &Finding| (finding.level, request.body.len());
-        let is_lighter = weight(&case.request, finding) < weight(&known.request, &known.finding);
-        is_lighter && (matches!(about, About::Row(_)) || known.case == case.id.0)
+        weight(&case.request, finding) < weight(&known.request, &known.finding)
     }
 }
 
