@@ -732,3 +732,17 @@ fn the_words_of_the_server_are_its_declaration() {
     assert_eq!(row.standing, Standing::Declared);
     assert!(row.why.as_ref().is_some_and(|why| why.contains(words)), "{row:?}");
 }
+
+/// A count that leaves something out, say. A feature that most requests get is there.
+#[test]
+fn what_is_denied_in_a_corner_is_not_declared_as_a_whole() {
+    let none = Profile::default();
+    let plain = case(&json!({"metadata": {}}), Origin::Valid);
+    let served = || sight(&CONTRACT, &plain, says(200, MESSAGE), &none);
+    let words = "metadata is not supported";
+    let denied = || sight(&CONTRACT, &plain, error(400, "invalid_request_error", words), &none);
+    let told = rows(&[served(), denied(), served()], &[], &none);
+    check(&told, "accepts/metadata", Standing::Conformant, None);
+    let told = rows(&[served(), denied(), denied()], &[], &none);
+    check(&told, "accepts/metadata", Standing::Declared, None);
+}

@@ -329,12 +329,18 @@ fn weightiest(record: &Record) -> Option<&Finding> {
         .min_by_key(|finding| finding.level)
 }
 
+/// Whether most requests about a feature are served: what a refusal denies then is something narrower.
+fn is_mostly_served(row: &Row) -> bool {
+    let served = row.cases.saturating_sub(row.declared + row.unclear);
+    row.id.starts_with("accepts/") && served > row.declared
+}
+
 fn settled(mut row: Row) -> Row {
     // What is found beside an answer is found where somebody looks.
     row.cases = row.cases.max(row.wrong);
     row.standing = match &row {
         row if row.wrong > 0 => Standing::SilentlyWrong,
-        row if row.declared > 0 => Standing::Declared,
+        row if row.declared > 0 && !is_mostly_served(row) => Standing::Declared,
         row if row.cases > row.unclear => Standing::Conformant,
         _ => Standing::Untested,
     };
