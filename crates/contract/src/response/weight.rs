@@ -30,8 +30,16 @@ pub(super) fn is_of_agent(operation: OperationId, request: &Request) -> bool {
         && request.path() == "/v1/messages"
         && request.method.eq_ignore_ascii_case("POST")
         && request.headers.get("content-encoding").is_none()
-        && request.headers.get("content-type").is_none_or(|media| media.contains("json"))
+        && request.headers.get("content-type").is_none_or(is_json)
         && is_object(&request.body)
+}
+
+/// As clients write it.
+fn is_json(media: &str) -> bool {
+    let media: String = media.split_whitespace().collect();
+    ["application/json", "application/json;charset=utf-8"]
+        .iter()
+        .any(|json| media.eq_ignore_ascii_case(json))
 }
 
 fn is_object(body: &Body) -> bool {

@@ -12,7 +12,8 @@ use wire::replay::{Admit, Gate};
 use wire::send::{Sender, send};
 use wire::target::Key;
 
-/// So many times as long as the slowest answer so far: no case asks for so much more than a question of the probe.
+/// So many times as long as the slowest answer so far: no case asks for so much more than a question of the probe. The
+/// first does not count, since a server that was just started warms up with it.
 const PATIENCE_FACTOR: u32 = 20;
 /// And so long at least, because a busy machine stops for a moment.
 const PATIENCE_MIN: Duration = Duration::from_secs(5);
@@ -57,6 +58,7 @@ impl Asker {
         let hung = |_| Observation::Cut(Cut { kind: CutKind::TimedOut, partial: None });
         let observation = answer.unwrap_or_else(hung);
         match &observation {
+            Observation::Reply(_) if self.asked == 1 => {}
             Observation::Reply(_) => self.slowest = self.slowest.max(Some(started.elapsed())),
             Observation::Cut(cut) => self.hung += usize::from(cut.kind == CutKind::TimedOut),
             Observation::Unsendable(_) => {}
