@@ -12,7 +12,7 @@ use contract::conformance::feature::{Feature, Features};
 use contract::conformance::probe::Support;
 use contract::conformance::profile::{Profile, What};
 use contract::conformance::standing::{self, Note, Row, Standing};
-use contract::judge::{Blame, Record, Verdict, judge};
+use contract::judge::{Blame, Finding, Record, Verdict, judge};
 use contract::level::Level::{self, AgentReady, Compatible, Strict};
 use contract::spec::{Contract, Text, Texts};
 use contract::version::{OperationId, Version};
@@ -456,6 +456,8 @@ fn what_a_gateway_did_to_an_error_is_named() {
     };
     check(|_, _| (), &[]);
     check(|reply, _| reply.status = 500, &[(AgentReady, "", "status 404 became 500")]);
+    // Neither is asked again.
+    check(|reply, _| reply.status = 400, &[(Compatible, "", "status 404 became 400")]);
     check(
         |_, body| body["error"]["type"] = json!("api_error"),
         &[(
@@ -745,4 +747,19 @@ fn what_is_denied_in_a_corner_is_not_declared_as_a_whole() {
     check(&told, "accepts/metadata", Standing::Conformant, None);
     let told = rows(&[served(), denied(), denied()], &[], &none);
     check(&told, "accepts/metadata", Standing::Declared, None);
+}
+
+#[test]
+fn what_is_tolerated_excuses_no_other_breach() {
+    let profile =
+        Profile::parse("[[tolerated]]\nrule = \"required\"\nreason = \"It guesses.\"\n").unwrap();
+    let guessed = case(&json!({"max_tokens": null}), refused(400, "invalid_request_error"));
+    let none = Profile::default();
+    let (mut record, note) = sight(&CONTRACT, &guessed, says(200, MESSAGE), &none);
+    record.findings.push(Finding::new("response/request-id-missing", "", Blame::Target, "none"));
+    standing::excuse(&mut record, note, &profile);
+    assert_eq!(record.verdict, Verdict::Excused);
+    let told = rows(&[(record, note)], &[], &profile);
+    check(&told, "refuses/required", Standing::Declared, None);
+    check(&told, "response/request-id-missing", Standing::SilentlyWrong, Some(Compatible));
 }

@@ -98,6 +98,12 @@ pub fn altered(
         (false, false) if !expects_success && !OF_GATEWAY.contains(&before.status) => {
             let is_routed = has_other(&case.request, &exchange.request, "model");
             error(before, after, is_routed, &mut changes);
+            if is_passing(before) == is_passing(after) {
+                // Whoever decides by it whether to ask again decides the same.
+                for finding in &mut changes.findings {
+                    finding.level = finding.level.max(Level::Compatible);
+                }
+            }
         }
         // Whose fault that is, the finding about the class says.
         _ => return Vec::new(),
@@ -118,6 +124,15 @@ fn source<'a>(sent: &Request, behind: &'a [Exchange]) -> Option<&'a Exchange> {
         (one, None) => one,
         _ => None,
     }
+}
+
+/// Whether the same request may succeed later, by status and by type.
+fn is_passing(reply: &Reply) -> [bool; 2] {
+    /// Their meaning is that of 429 and of the statuses from 500 on.
+    const TYPES: [&str; 4] = ["api_error", "overloaded_error", "rate_limit_error", "timeout_error"];
+    let body = json(reply).unwrap_or_default();
+    let error_type = body.pointer("/error/type").and_then(Value::as_str).unwrap_or_default();
+    [matches!(reply.status, 408 | 409 | 429 | 500..), TYPES.contains(&error_type)]
 }
 
 fn is_success(reply: &Reply) -> bool {

@@ -296,7 +296,9 @@ impl Tally<'_> {
     fn breach(&mut self, id: String, record: &Record, note: Note, finding: &Finding) {
         let left_out = self.profile.leaves_out(note.features).map(|(_, reason)| reason);
         let tolerated = tolerated(self.profile, record, finding);
-        let is_declared = record.verdict == Verdict::Excused || tolerated.is_some();
+        // The form of an answer is excused with what the case is about, and not with another breach that is tolerated.
+        let is_of_case = note.denied.is_some() || left_out.is_some() || !is_about_form(finding);
+        let is_declared = tolerated.is_some() || (record.verdict == Verdict::Excused && is_of_case);
         let reason = left_out.or(tolerated).map(str::to_owned);
         let row = self.row(id);
         if is_declared {
