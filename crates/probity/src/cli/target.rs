@@ -35,7 +35,8 @@ pub struct TargetArgs {
     /// Wait so long for the target to answer; 60s with --upstream-mock, else not at all.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub wait_ready: Option<Duration>,
-    /// An answer that takes longer is a hang; 20 times the slowest answer to the probe, 5s to 30s, unless given.
+    /// An answer that takes longer is a hang; 20 times the slowest answer to the probe but its first, 5s to 30s, unless
+    /// given.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub patience: Option<Duration>,
     /// One line per rule: compared with this file, or written to it with --accept.

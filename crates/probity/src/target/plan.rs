@@ -38,6 +38,9 @@ impl Plan {
             Some(path) => parse(path)?,
             None => (Profile::default(), String::new()),
         };
+        if args.patience.is_some_and(|patience| patience.is_zero()) {
+            return Err(Stop::usage("--patience 0s: every answer would be a hang"));
+        }
         let usual = if args.upstream_mock.is_some() { READY_USUAL } else { Duration::ZERO };
         let own = args.model.is_none();
         Ok(Self {
